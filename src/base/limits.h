@@ -1,0 +1,50 @@
+/* Every fixed maximum of the product, in one place. Units are in the names. All processes. */
+#ifndef DOCLE_BASE_LIMITS_H
+#define DOCLE_BASE_LIMITS_H
+
+enum {
+    /* Request bodies and what they hold. */
+    DC_BODY_MAX_BYTES = 10 * 1024 * 1024,
+    DC_JSON_DEPTH_MAX = 32,
+    DC_FILES_MAX = 1000,
+    DC_PATH_MAX_BYTES = 1024, /* of a workspace path; each component at most 255 */
+    DC_STDIN_MAX_BYTES = 1024 * 1024,
+    DC_ARGS_MAX = 64,
+    DC_ARG_MAX_BYTES = 4096,
+    DC_ENV_MAX = 64,
+    DC_ENV_MAX_BYTES = 4096, /* name, '=' and value */
+    DC_ARTIFACT_GLOBS_MAX = 32,
+    DC_ARTIFACTS_MAX = 32,
+    DC_ARTIFACTS_MAX_BYTES = 8 * 1024 * 1024,
+    DC_USER_ID_MAX_BYTES = 255,
+    DC_IDEMPOTENCY_KEY_MAX_BYTES = 255,
+
+    /* Policy: ranges and defaults. */
+    DC_TIMEOUT_MIN_MS = 100,
+    DC_TIMEOUT_MAX_MS = 300000,
+    DC_TIMEOUT_DEFAULT_MS = 3000,
+    DC_MEMORY_MIN_MB = 64,
+    DC_MEMORY_MAX_MB = 2048,
+    DC_MEMORY_DEFAULT_MB = 256,
+    DC_DISK_MIN_MB = 1,
+    DC_DISK_MAX_MB = 1024,
+    DC_PROCESSES_MIN = 1,
+    DC_PROCESSES_MAX = 512,
+    DC_PROCESSES_DEFAULT = 64,
+    DC_OUTPUT_MIN_BYTES = 1024,
+    DC_OUTPUT_MAX_BYTES = 10 * 1024 * 1024,
+    DC_OUTPUT_DEFAULT_BYTES = 1024 * 1024,
+    DC_CPUS_MIN_CENTI = 10, /* hundredths of a core */
+    DC_CPUS_DEFAULT_CENTI = 100,
+
+    /* The link between the processes. */
+    DC_MESSAGE_MAX_BYTES = 64 * 1024,
+    DC_MESSAGE_MAX_FDS = 16,
+
+    /* The pool. */
+    DC_SLOTS_MAX = 512,
+    DC_RUNTIMES_MAX = 8,
+    DC_SPARES_MAX = 16, /* per runtime */
+};
+
+#endif

@@ -1,0 +1,7 @@
+/* Banned functions: no bound, no error report, or a shell. Included last in each .c file. */
+#ifndef DOCLE_BASE_POISON_H
+#define DOCLE_BASE_POISON_H
+
+#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol atof system popen mktemp tmpnam
+
+#endif

@@ -1,0 +1,128 @@
+/*
+ * Messages between the API process (or `docle run`) and the launcher. Fixed-size bodies of numbers;
+ * everything else travels as descriptors. The launcher range-checks every field and never looks
+ * into what the descriptors hold. All integers are host order: both ends are the same machine.
+ *
+ * Conversation: launcher sends HELLO once it can serve. The server sends RUN; the launcher answers
+ * STARTED, then exactly one ENDED; a RUN it cannot start gets ENDED alone (end kind SANDBOX_ERROR).
+ * CANCEL may come at any time after RUN and is ignored for unknown runs. The server never has more
+ * than hello.slots runs in flight. SHUTDOWN asks the launcher to kill what is left and exit; closing
+ * the link means the same.
+ */
+#ifndef DOCLE_PROTO_LAUNCH_H
+#define DOCLE_PROTO_LAUNCH_H
+
+#include <stdint.h>
+
+#include "base/limits.h"
+
+enum launch_type {
+    LAUNCH_HELLO = 1, /* L→S  struct launch_hello, 0 fds */
+    LAUNCH_RUN,       /* S→L  struct launch_run, LAUNCH_RUN_FDS fds */
+    LAUNCH_CANCEL,    /* S→L  struct launch_cancel, 0 fds */
+    LAUNCH_STARTED,   /* L→S  struct launch_started, 0 fds */
+    LAUNCH_ENDED,     /* L→S  struct launch_ended, 0 fds */
+    LAUNCH_STATS,     /* L→S  struct launch_stats, 0 fds; at most once a second, when changed */
+    LAUNCH_SHUTDOWN,  /* S→L  no body, 0 fds */
+    LAUNCH_FATAL,     /* L→S  struct dc_err, 0 fds: cannot serve; the link closes after it */
+};
+
+/* Isolation levels, weakest first: see docs/internals/isolation.md. */
+enum launch_level { LEVEL_LIMITED, LEVEL_STANDARD, LEVEL_FULL };
+
+enum launch_start { START_ZYGOTE, START_PLAIN };
+
+struct launch_runtime {
+    char name[16];    /* "python", "node" */
+    char version[16]; /* "3.11.2", "20.20.2" */
+    uint8_t start;    /* enum launch_start */
+    uint8_t reserved[7];
+};
+
+struct launch_hello {
+    uint32_t slots; /* runs that may be in flight */
+    uint8_t level;  /* enum launch_level in force */
+    uint8_t cgroup_version;
+    uint8_t rootless;
+    uint8_t runtime_count;
+    struct launch_runtime runtimes[DC_RUNTIMES_MAX]; /* a RUN names one by its index */
+};
+
+/* Descriptors of a RUN, in this order. */
+enum launch_run_fd {
+    RUN_FD_JOB,       /* sealed memfd, see job.h; read by the sealed run only */
+    RUN_FD_STDIN,     /* readable; a sealed memfd, a pipe or /dev/null */
+    RUN_FD_STDOUT,    /* writable, blocking */
+    RUN_FD_STDERR,    /* writable, blocking */
+    RUN_FD_ARTIFACTS, /* writable: receives the artifact stream of artifact.h; /dev/null for none */
+    LAUNCH_RUN_FDS
+};
+
+enum launch_run_flags {
+    RUN_WANTS_ARTIFACTS = 1u << 0,
+};
+
+struct launch_run {
+    uint64_t run; /* chosen by the server, unique while in flight */
+    uint32_t runtime;
+    uint32_t flags; /* enum launch_run_flags */
+    uint32_t timeout_ms;
+    uint32_t cpu_ms; /* 0: no limit on CPU time but the wall clock */
+    uint32_t memory_mb;
+    uint32_t disk_mb;
+    uint32_t processes;
+    uint32_t cpus_centi; /* hundredths of a core */
+};
+
+struct launch_cancel {
+    uint64_t run;
+};
+
+struct launch_started {
+    uint64_t run;
+    uint8_t warm; /* served by a spare that was sealed ahead */
+    uint8_t reserved[7];
+};
+
+enum launch_end_kind {
+    END_EXITED,        /* status: exit code */
+    END_SIGNALLED,     /* status: signal number, not sent by us */
+    END_TIMEOUT,       /* wall clock */
+    END_CPU,           /* cpu_ms used up */
+    END_MEMORY,        /* killed for memory */
+    END_CANCELLED,
+    END_SANDBOX_ERROR, /* ours; text says what */
+};
+
+/* Limits that the run met, whatever way it ended. */
+enum launch_hit_flags {
+    HIT_MEMORY = 1u << 0,
+    HIT_PROCESSES = 1u << 1,
+    HIT_DISK = 1u << 2, /* the file system was full at the end, or files did not fit */
+};
+
+struct launch_ended {
+    uint64_t run;
+    uint32_t kind; /* enum launch_end_kind */
+    int32_t status;
+    uint32_t hits; /* enum launch_hit_flags */
+    uint32_t reserved;
+    uint64_t cpu_ns;
+    uint64_t peak_bytes;
+    uint64_t wall_ns; /* from the start of user code to its end */
+    char text[120];   /* NUL-terminated; for the log, only with END_SANDBOX_ERROR */
+};
+
+struct launch_stats {
+    uint64_t zygote_forks[DC_RUNTIMES_MAX];
+    uint64_t warm_starts;
+    uint64_t cold_starts;
+    uint64_t plain_starts;
+    uint64_t slots_rebuilt;
+    uint64_t zygote_restarts;
+    uint32_t slots_busy;
+    uint32_t spares[DC_RUNTIMES_MAX];
+    uint32_t reserved;
+};
+
+#endif
