@@ -40,7 +40,8 @@ bool dc_buf_printf(struct dc_buf *buf, const char *format, ...)
  * sequence; the output is always valid JSON. */
 bool dc_buf_json_string(struct dc_buf *buf, const char *text, size_t length);
 
-/* Makes room for length more bytes and returns where they go, or NULL. Follow with dc_buf_commit. */
+/* Makes room for length more bytes and returns where they go, or NULL. Follow with dc_buf_commit.
+ */
 char *dc_buf_reserve(struct dc_buf *buf, size_t length);
 void dc_buf_commit(struct dc_buf *buf, size_t length);
 

@@ -41,6 +41,12 @@ int dc_context(struct dc_err *err, const char *format, ...) __attribute__((forma
 /* Code of a failed system call: ENOENT → NOT_FOUND, EACCES/EPERM → DENIED, …, else KERNEL. */
 enum dc_code dc_code_from_errno(int errnum);
 
+/* Marks a result as ignored on purpose; say why beside it. */
+static inline void dc_ignore(int result)
+{
+    (void)result;
+}
+
 /* Shorthand: dc_fail with the code DC_KERNEL and the current errno. */
 #define dc_fail_errno(err, ...) dc_fail((err), DC_KERNEL, errno, __VA_ARGS__)
 

@@ -17,7 +17,8 @@ DC_MUST int dc_read_full(int fd, void *bytes, size_t length, size_t *ret_length,
 /* Writes text to the existing file name under dir_fd in one write(2): cgroup and /proc files. */
 DC_MUST int dc_write_file_at(int dir_fd, const char *name, const char *text, struct dc_err *err);
 
-/* Reads at most size-1 bytes of the file and ends them with NUL. Returns 0; too long a file is cut. */
+/* Reads at most size-1 bytes of the file and ends them with NUL. Returns 0; too long a file is cut.
+ */
 DC_MUST int dc_read_file_at(int dir_fd, const char *name, char *out, size_t size,
                             struct dc_err *err);
 

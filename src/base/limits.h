@@ -38,7 +38,7 @@ enum {
     DC_CPUS_DEFAULT_CENTI = 100,
 
     /* The link between the processes. */
-    DC_MESSAGE_MAX_BYTES = 64 * 1024,
+    DC_MESSAGE_MAX_BYTES = 2048,
     DC_MESSAGE_MAX_FDS = 16,
 
     /* The pool. */

@@ -28,8 +28,8 @@ static void write_line(enum dc_log_level level, const char *request_id, const st
 
     dc_buf_init(&line, LINE_MAX_BYTES);
     dc_format_iso8601(dc_wall_now(), time_text);
-    (void)dc_buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"pid\":%d", time_text,
-                        names[level], log_process, (int)getpid());
+    (void)dc_buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"pid\":%d",
+                        time_text, names[level], log_process, (int)getpid());
     if (request_id) {
         (void)dc_buf_text(&line, ",\"request\":");
         (void)dc_buf_json_string(&line, request_id, strlen(request_id));
@@ -40,8 +40,8 @@ static void write_line(enum dc_log_level level, const char *request_id, const st
         char text[512];
 
         (void)dc_err_describe(err, text, sizeof(text));
-        (void)dc_buf_printf(&line, ",\"code\":\"%s\",\"error\":",
-                            dc_code_name((enum dc_code)err->code));
+        (void)dc_buf_printf(&line,
+                            ",\"code\":\"%s\",\"error\":", dc_code_name((enum dc_code)err->code));
         (void)dc_buf_json_string(&line, text, strlen(text));
     }
     (void)dc_buf_text(&line, "}\n");

@@ -13,8 +13,7 @@ enum dc_log_level { DC_LOG_DEBUG, DC_LOG_INFO, DC_LOG_WARN, DC_LOG_ERROR };
 void dc_log_setup(const char *process, enum dc_log_level threshold);
 
 /* fields: printf-formatted text for "msg". */
-void dc_log(enum dc_log_level level, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void dc_log(enum dc_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* As dc_log, and adds "code", "errno" and "error" from err, and "request" when request_id is not
  * NULL. */

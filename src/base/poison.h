@@ -2,6 +2,7 @@
 #ifndef DOCLE_BASE_POISON_H
 #define DOCLE_BASE_POISON_H
 
-#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol atof system popen mktemp tmpnam
+#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok atoi atol atof system popen mktemp   \
+    tmpnam
 
 #endif

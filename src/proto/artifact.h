@@ -1,8 +1,8 @@
 /*
  * The artifact stream: what the collector inside the slot writes for the API process. Hostile data:
  * the reader bounds and checks everything. Records { uint16 path_length, uint16 flags, uint32
- * content_length, path, content }, ended by end of file. A record with ARTIFACT_TRUNCATED stands for
- * files left out because of a cap (no content).
+ * content_length, path, content }, ended by end of file. A record with ARTIFACT_TRUNCATED stands
+ * for files left out because of a cap (no content).
  */
 #ifndef DOCLE_PROTO_ARTIFACT_H
 #define DOCLE_PROTO_ARTIFACT_H

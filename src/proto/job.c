@@ -57,7 +57,7 @@ int job_next(const char *job, size_t length, size_t *at, struct job_record *ret_
     *at += sizeof(head);
     if (head[0] == JOB_END)
         return 0;
-    if (head[0] > JOB_FLAGS || head[1] > length - *at)
+    if (head[0] > JOB_ARTIFACT || head[1] > length - *at)
         return dc_fail(err, DC_INVALID, 0, "job record kind %u, %u bytes", head[0], head[1]);
     *ret_record = (struct job_record){(enum job_kind)head[0], job + *at, head[1]};
     *at += head[1];

@@ -22,6 +22,7 @@ enum job_kind {
     JOB_ENV,        /* "NAME=value"; any number */
     JOB_FILE,       /* a workspace file; any number */
     JOB_FLAGS,      /* uint32 of enum job_flags; at most one */
+    JOB_ARTIFACT,   /* glob of workspace files to return; any number; read by the collector */
 };
 
 enum job_flags {

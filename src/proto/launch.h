@@ -6,8 +6,8 @@
  * Conversation: launcher sends HELLO once it can serve. The server sends RUN; the launcher answers
  * STARTED, then exactly one ENDED; a RUN it cannot start gets ENDED alone (end kind SANDBOX_ERROR).
  * CANCEL may come at any time after RUN and is ignored for unknown runs. The server never has more
- * than hello.slots runs in flight. SHUTDOWN asks the launcher to kill what is left and exit; closing
- * the link means the same.
+ * than hello.slots runs in flight. SHUTDOWN asks the launcher to kill what is left and exit;
+ * closing the link means the same.
  */
 #ifndef DOCLE_PROTO_LAUNCH_H
 #define DOCLE_PROTO_LAUNCH_H
@@ -85,11 +85,11 @@ struct launch_started {
 };
 
 enum launch_end_kind {
-    END_EXITED,        /* status: exit code */
-    END_SIGNALLED,     /* status: signal number, not sent by us */
-    END_TIMEOUT,       /* wall clock */
-    END_CPU,           /* cpu_ms used up */
-    END_MEMORY,        /* killed for memory */
+    END_EXITED,    /* status: exit code */
+    END_SIGNALLED, /* status: signal number, not sent by us */
+    END_TIMEOUT,   /* wall clock */
+    END_CPU,       /* cpu_ms used up */
+    END_MEMORY,    /* killed for memory */
     END_CANCELLED,
     END_SANDBOX_ERROR, /* ours; text says what */
 };

@@ -32,8 +32,9 @@ struct zygote_hooks {
     /* First thing in the child, before it is sealed: repair locks and the like. */
     void (*after_fork_child)(void *context);
     /* In the sealed child, under seccomp: remake event loops, reseed random number generators.
-     * Not called in the training child. Returns 0, or -1: the child is given up. */
+     * Called in the training child too. Returns 0, or -1: the child is given up. */
     int (*reseed)(void *context);
+    bool skip_training; /* for a server whose children exec anyway */
     void *context;
 };
 
@@ -44,8 +45,8 @@ struct zygote_run {
     size_t argc;
     char **args; /* argc strings, then NULL; without the program name */
     size_t envc;
-    char **env;     /* envc "NAME=value" strings, then NULL: the whole environment of the run */
-    uint32_t flags; /* enum job_flags */
+    char **env;         /* envc "NAME=value" strings, then NULL: the whole environment of the run */
+    uint32_t flags;     /* enum job_flags */
     uint32_t memory_mb; /* of the run's policy */
 };
 

@@ -1,0 +1,202 @@
+/*
+ * docle-launcher: the privileged half of Docle.
+ *
+ * How it works: `docle serve` (or `docle run`) starts this program by fork and exec and speaks to
+ * it over one SOCK_SEQPACKET link in numbers and descriptors only. It links libc, libseccomp and
+ * libcap, has one thread, and never looks at code, JSON, SQL or a path of a caller. It owns the
+ * control groups, makes the service namespaces (nursery.c), lends slots to runs (pool.c, slot.c,
+ * run.c) and watches the zygotes (zygotes.c). When the link closes it kills everything and leaves;
+ * when it dies the nursery dies with it (PDEATHSIG), and with the nursery, pid 1 of the service
+ * namespace, every zygote, slot and run. Control groups that a killed launcher left are swept at
+ * the next start.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "launcher/launcher.h"
+#include "sandbox/seal.h"
+#include "sandbox/seccomp_policy.h"
+
+#include "base/poison.h"
+
+enum { SERVICE_PIDS_MAX = 4096, OPEN_FILES_MAX = 32768 };
+
+static bool has_capability(unsigned cap)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    return syscall(SYS_capget, &header, data) == 0 &&
+           (data[cap / 32].effective & 1u << cap % 32) != 0;
+}
+
+static int own_process(const struct options *options, struct dc_err *err)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct rlimit files = {OPEN_FILES_MAX, OPEN_FILES_MAX};
+    int link_fd = options->link_fd;
+
+    (void)clearenv();
+    (void)umask(022);
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0 && getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* as many as the host lets us */
+    }
+    if ((link_fd > 3 && close_range(3, (unsigned)link_fd - 1, 0) < 0) ||
+        close_range((unsigned)link_fd + 1, ~0u, 0) < 0)
+        return dc_fail_errno(err, "close inherited descriptors");
+    /* Ctrl-C reaches the whole terminal group; the server decides what it means. */
+    if (sigaction(SIGINT, &ignore, NULL) < 0 || sigaction(SIGHUP, &ignore, NULL) < 0 ||
+        sigaction(SIGPIPE, &ignore, NULL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+        return dc_fail_errno(err, "process state");
+    if (fcntl(link_fd, F_SETFD, FD_CLOEXEC) < 0)
+        return dc_fail_errno(err, "link descriptor %d", link_fd);
+    return 0;
+}
+
+/* What this host lets us enforce; refuses below the operator's floor. */
+static int find_level(struct launcher *launcher, struct dc_err *err)
+{
+    static const char *const names[] = {"limited", "standard", "full"};
+
+    launcher->landlock = seal_landlock_abi() > 0;
+    if (!cgroup_tree_complete(&launcher->cgroups))
+        launcher->level = LEVEL_LIMITED;
+    else
+        launcher->level = launcher->landlock ? LEVEL_FULL : LEVEL_STANDARD;
+    if (launcher->level < launcher->options.floor)
+        return dc_fail(err, DC_DENIED, 0,
+                       "this host reaches isolation level '%s', the floor is '%s': memory %s, pids "
+                       "%s, cpu %s, Landlock %s. `docle doctor` says how to mend each",
+                       names[launcher->level], names[launcher->options.floor],
+                       launcher->cgroups.has[CG_MEMORY] ? "ok" : "MISSING",
+                       launcher->cgroups.has[CG_PIDS] ? "ok" : "MISSING",
+                       launcher->cgroups.has[CG_CPU] ? "ok" : "MISSING",
+                       launcher->landlock ? "ok" : "MISSING");
+    return 0;
+}
+
+static int allocate_slots(struct launcher *launcher, struct dc_err *err)
+{
+    const struct options *options = &launcher->options;
+
+    launcher->slot_count = options->slots;
+    for (size_t i = 0; i < options->runtime_count; i++)
+        launcher->slot_count += options->runtimes[i].spares;
+    if (launcher->slot_count > DC_SLOTS_MAX)
+        return dc_fail(err, DC_LIMIT, 0, "more than %d slots and spares", DC_SLOTS_MAX);
+    launcher->slots = calloc(launcher->slot_count, sizeof(launcher->slots[0]));
+    launcher->pending = calloc(options->slots, sizeof(launcher->pending[0]));
+    if (!launcher->slots || !launcher->pending)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "slots");
+    for (size_t i = 0; i < launcher->slot_count; i++)
+        slot_init(&launcher->slots[i], (uint32_t)i);
+    return 0;
+}
+
+static int start_nursery(struct launcher *launcher, struct dc_err *err)
+{
+    DC_AUTO(dc_close)
+    int root_fd = open(launcher->options.root, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    struct nursery_plan plan = {
+        .options = &launcher->options,
+        .root_fd = root_fd,
+        .run_filter_fd = launcher->run_filter_fd,
+        .zygote_filter_fd = launcher->zygote_filter_fd,
+        .rootless = launcher->rootless,
+        .id_count = (uint32_t)launcher->slot_count + 1,
+    };
+
+    if (root_fd < 0)
+        return dc_fail(err, DC_NOT_FOUND, errno, "open the sealed root '%s'",
+                       launcher->options.root);
+    if (nursery_start(&plan, &launcher->nursery, err) < 0)
+        return -err->code;
+    if (cgroup_leaf_limit(&launcher->service_leaf, UINT64_C(4) << 30, SERVICE_PIDS_MAX, err) < 0 ||
+        cgroup_leaf_add(&launcher->service_leaf, launcher->nursery.pid, err) < 0)
+        return dc_context(err, "service group");
+    return loop_watch(launcher, launcher->nursery.link_fd, WATCH_NURSERY, 0, err);
+}
+
+static int open_launcher(struct launcher *launcher, struct dc_err *err)
+{
+    const struct options *options = &launcher->options;
+
+    launcher->rootless = !has_capability(CAP_SETUID) || !has_capability(CAP_SYS_ADMIN);
+    launcher->cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    launcher->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (launcher->epoll_fd < 0)
+        return dc_fail_errno(err, "epoll_create1");
+    if (fcntl(options->link_fd, F_SETFL, O_NONBLOCK) < 0)
+        return dc_fail_errno(err, "O_NONBLOCK");
+    if (cgroup_tree_open(&launcher->cgroups, err) < 0 || find_level(launcher, err) < 0 ||
+        cgroup_leaf_open(&launcher->cgroups, "service", &launcher->service_leaf, err) < 0 ||
+        seccomp_policy_run(&launcher->run_filter_fd, err) < 0 ||
+        seccomp_policy_zygote(&launcher->zygote_filter_fd, err) < 0 ||
+        allocate_slots(launcher, err) < 0 || start_nursery(launcher, err) < 0)
+        return -err->code;
+    return loop_watch(launcher, options->link_fd, WATCH_SERVER, 0, err);
+}
+
+static void close_launcher(struct launcher *launcher)
+{
+    nursery_stop(&launcher->nursery);
+    for (size_t i = 0; i < launcher->slot_count && launcher->slots; i++) {
+        struct slot *slot = &launcher->slots[i];
+
+        cgroup_leaf_close(&slot->leaf);
+        if (slot->has_run)
+            run_release(&slot->run);
+    }
+    cgroup_leaf_close(&launcher->service_leaf);
+    cgroup_tree_close(&launcher->cgroups);
+    free(launcher->slots);
+    free(launcher->pending);
+    dc_close(launcher->epoll_fd);
+    dc_close(launcher->run_filter_fd);
+    dc_close(launcher->zygote_filter_fd);
+}
+
+int main(int argc, char **argv)
+{
+    static struct launcher launcher = {
+        .epoll_fd = -1,
+        .run_filter_fd = -1,
+        .zygote_filter_fd = -1,
+        .nursery = {.link_fd = -1},
+    };
+    struct dc_err err;
+    int result;
+
+    cgroup_leaf_init(&launcher.service_leaf);
+    for (size_t i = 0; i < CG_PARTS; i++)
+        launcher.cgroups.base_fds[i] = launcher.cgroups.parent_fds[i] = -1;
+    result = options_read(&launcher.options, argc, argv, &err);
+    dc_log_setup("docle-launcher", launcher.options.debug ? DC_LOG_DEBUG : DC_LOG_INFO);
+    if (result == 0)
+        result = own_process(&launcher.options, &err);
+    if (result == 0)
+        result = open_launcher(&launcher, &err);
+    if (result == 0)
+        result = loop_run(&launcher, &err);
+    if (result < 0) {
+        dc_log_err(DC_LOG_ERROR, NULL, &err, "leaving");
+        if (launcher.options.link_fd >= 0)
+            server_link_fatal(&launcher, &err);
+    }
+    close_launcher(&launcher);
+    return result < 0 ? 1 : 0;
+}

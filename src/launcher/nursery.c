@@ -1,0 +1,375 @@
+#include "launcher/nursery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "proto/link.h"
+#include "proto/spawn.h"
+#include "sandbox/seal.h"
+#include "zygote/zygote.h"
+
+#include "base/poison.h"
+
+static pid_t clone_process(int flags)
+{
+    return (pid_t)syscall(SYS_clone, (unsigned long)(flags | SIGCHLD), 0, 0, 0, 0);
+}
+
+/* --- the sealed root ------------------------------------------------------------------------- */
+
+/* An overlay of the copied root over an empty directory shows no host path inside: its options are
+ * relative to our working directory. Where the kernel refuses it, a read-only bind does. */
+static int mount_rootfs(struct dc_err *err)
+{
+    const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV;
+
+    if (mount("root", "rootfs", "overlay", flags, "lowerdir=rootfs:empty") == 0)
+        return 0;
+    if (mount("rootfs", "rootfs", NULL, MS_BIND, NULL) < 0 ||
+        mount(NULL, "rootfs", NULL, MS_BIND | MS_REMOUNT | flags, NULL) < 0)
+        return dc_fail_errno(err, "mount the sealed root");
+    return 0;
+}
+
+static int bind_device(const char *name, struct dc_err *err)
+{
+    char from[32];
+    char to[40];
+    int fd;
+
+    (void)snprintf(from, sizeof(from), "/dev/%s", name);
+    (void)snprintf(to, sizeof(to), "rootfs/dev/%s", name);
+    fd = open(to, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return dc_fail_errno(err, "make '%s'", to);
+    dc_close(fd);
+    if (mount(from, to, NULL, MS_BIND, NULL) < 0)
+        return dc_fail_errno(err, "bind '%s'", from);
+    return 0;
+}
+
+static int mount_dev(struct dc_err *err)
+{
+    static const char *const devices[] = {"null", "zero", "full", "random", "urandom"};
+    static const char *const links[][2] = {{"/proc/self/fd", "rootfs/dev/fd"},
+                                           {"/proc/self/fd/0", "rootfs/dev/stdin"},
+                                           {"/proc/self/fd/1", "rootfs/dev/stdout"},
+                                           {"/proc/self/fd/2", "rootfs/dev/stderr"}};
+
+    if (mount("dev", "rootfs/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "size=64k,mode=0755") < 0)
+        return dc_fail_errno(err, "mount /dev");
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+        if (bind_device(devices[i], err) < 0)
+            return -err->code;
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+        if (symlink(links[i][0], links[i][1]) < 0)
+            return dc_fail_errno(err, "link '%s'", links[i][1]);
+    if (mkdir("rootfs/dev/shm", 0755) < 0)
+        return dc_fail_errno(err, "make /dev/shm");
+    if (mount(NULL, "rootfs/dev", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC,
+              NULL) < 0)
+        return dc_fail_errno(err, "make /dev read-only");
+    return 0;
+}
+
+/* The working directory is the one that holds rootfs/ and empty/. Afterwards nothing of the host is
+ * mounted in this namespace any more. */
+static int enter_sealed_root(struct dc_err *err)
+{
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return dc_fail_errno(err, "make mounts private");
+    if (mount_rootfs(err) < 0 || mount_dev(err) < 0)
+        return -err->code;
+    if (mount("proc", "rootfs/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        return dc_fail_errno(err, "mount /proc (in a container whose /proc is masked this is "
+                                  "refused: start it with /proc unmasked)");
+    if (chdir("rootfs") < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+        umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        return dc_fail_errno(err, "enter the sealed root");
+    return 0;
+}
+
+/* --- children -------------------------------------------------------------------------------- */
+
+static int become_service_root(const struct nursery_plan *plan, struct dc_err *err)
+{
+    if (!plan->rootless && setgroups(0, NULL) < 0)
+        return dc_fail_errno(err, "drop supplementary groups");
+    if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+        return dc_fail_errno(err, "become root of the service namespace");
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return dc_fail_errno(err, "PDEATHSIG");
+    return 0;
+}
+
+/* Leaves fd alone of all that is above standard error, as number `as`. */
+static int keep_only(int fd, int as, struct dc_err *err)
+{
+    if (fd != as && dup2(fd, as) < 0)
+        return dc_fail_errno(err, "dup2");
+    if (close_range((unsigned)as + 1, ~0u, 0) < 0 ||
+        (as > STDERR_FILENO + 1 && close_range(STDERR_FILENO + 1, (unsigned)as - 1, 0) < 0))
+        return dc_fail_errno(err, "close_range");
+    return 0;
+}
+
+static int null_stdio(bool keep_stderr, struct dc_err *err)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int last = keep_stderr ? STDOUT_FILENO : STDERR_FILENO;
+
+    if (null < 0)
+        return dc_fail_errno(err, "open /dev/null");
+    for (int fd = 0; fd <= last; fd++)
+        if (dup2(null, fd) < 0)
+            return dc_fail_errno(err, "dup2");
+    dc_close(null);
+    return 0;
+}
+
+static int load_filter(int fd, struct dc_err *err)
+{
+    static char program[1 << 16]; /* BPF_MAXINSNS instructions at most are used */
+    ssize_t n = pread(fd, program, sizeof(program), 0);
+
+    if (n <= 0)
+        return dc_fail_errno(err, "read the seccomp program");
+    return seal_seccomp(program, (size_t)n, err);
+}
+
+/* Serves forks that are already sealed and then exec the interpreter: for runtimes whose zygote
+ * cannot serve. */
+_Noreturn static void serve_plain(const struct runtime *runtime)
+{
+    static const struct zygote_hooks hooks = {.skip_training = true};
+    char *argv[RUNTIME_ARGV_MAX + 3 + DC_ARGS_MAX];
+    char heap[48];
+    struct zygote_run run;
+    struct dc_err err;
+    size_t count = 0;
+
+    if (zygote_serve(&hooks, &run, &err) < 0)
+        _exit(1);
+    for (; runtime->plain_argv[count]; count++) {
+        argv[count] = runtime->plain_argv[count];
+        if (strstr(argv[count], "=@HEAP_MB@")) {
+            (void)snprintf(heap, sizeof(heap), "%.*s=%u",
+                           (int)(strchr(argv[count], '=') - argv[count]), argv[count],
+                           run.memory_mb - run.memory_mb / 4);
+            argv[count] = heap;
+        }
+    }
+    argv[count++] = (char *)(uintptr_t)run.entrypoint;
+    for (size_t i = 0; i < run.argc && i < DC_ARGS_MAX; i++)
+        argv[count++] = run.args[i];
+    argv[count] = NULL;
+    (void)execve(argv[0], argv, run.env);
+    _exit(127);
+}
+
+/* What launcher and nursery ignore is not for runs to inherit. */
+static void default_signals(void)
+{
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+
+    for (int i = 1; i < SIGRTMAX; i++)
+        (void)sigaction(i, &plain, NULL); /* fails for SIGKILL and SIGSTOP */
+}
+
+/* So that the launcher can kill a zygote that hangs. */
+static int tell_born(struct dc_err *err)
+{
+    DC_AUTO(dc_close) int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+    if (pidfd < 0)
+        return dc_fail_errno(err, "pidfd_open");
+    return link_send(ZYGOTE_CONTROL_FD, ZYGOTE_BORN, NULL, 0, &pidfd, 1, err);
+}
+
+static void zygote_main(const struct nursery_plan *plan, const struct runtime *runtime, bool plain,
+                        int control_fd)
+{
+    static char *no_env[] = {NULL};
+    struct dc_err err;
+
+    default_signals();
+    if (sethostname("docle", 5) < 0 || null_stdio(plan->options->debug, &err) < 0 ||
+        load_filter(plan->zygote_filter_fd, &err) < 0 ||
+        keep_only(control_fd, ZYGOTE_CONTROL_FD, &err) < 0 || tell_born(&err) < 0)
+        _exit(1);
+    if (plain)
+        serve_plain(runtime);
+    (void)fcntl(ZYGOTE_CONTROL_FD, F_SETFD, 0);
+    (void)execve(runtime->zygote_argv[0], runtime->zygote_argv, no_env);
+    _exit(127);
+}
+
+static void start_zygote(const struct nursery_plan *plan, const struct link_message *message)
+{
+    struct nursery_zygote body;
+
+    memcpy(&body, message->body, sizeof(body));
+    if (body.runtime >= plan->options->runtime_count)
+        return;
+    if (clone_process(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP) ==
+        0) {
+        zygote_main(plan, &plan->options->runtimes[body.runtime], body.plain != 0, message->fds[0]);
+        _exit(1);
+    }
+}
+
+static void start_slot(const struct nursery_plan *plan, const struct link_message *message)
+{
+    int keep_filter = plan->run_filter_fd;
+
+    if (clone_process(CLONE_NEWPID | CLONE_NEWNET) == 0)
+        slot_init_main(message->fds[0], keep_filter);
+}
+
+/* --- the nursery itself ---------------------------------------------------------------------- */
+
+static int expect(int link_fd, uint8_t type, struct dc_err *err)
+{
+    struct link_message message;
+
+    if (link_receive(link_fd, &message, err) < 0)
+        return -err->code;
+    link_message_release(&message);
+    if (message.header.type != type)
+        return dc_fail(err, DC_BUG, 0, "message %u instead of %u", message.header.type, type);
+    return 0;
+}
+
+static void serve(const struct nursery_plan *plan, int link_fd)
+{
+    struct link_message message;
+    struct dc_err err;
+
+    while (link_receive(link_fd, &message, &err) == 0) {
+        if (message.header.type == NURSERY_SLOT &&
+            link_message_is(&message, sizeof(struct nursery_slot), 1))
+            start_slot(plan, &message);
+        else if (message.header.type == NURSERY_ZYGOTE &&
+                 link_message_is(&message, sizeof(struct nursery_zygote), 1))
+            start_zygote(plan, &message);
+        link_message_release(&message);
+    }
+}
+
+_Noreturn static void nursery_main(const struct nursery_plan *plan, int link_fd)
+{
+    struct dc_err err = {0};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    if (expect(link_fd, NURSERY_GO, &err) < 0)
+        _exit(1);
+    /* Ignored SIGCHLD: the kernel reaps what we start. */
+    if (become_service_root(plan, &err) == 0 && sigaction(SIGCHLD, &ignore, NULL) == 0 &&
+        enter_sealed_root(&err) == 0) {
+        if (link_send(link_fd, NURSERY_READY, &err, sizeof(err), NULL, 0, &err) == 0)
+            serve(plan, link_fd);
+        _exit(0);
+    }
+    dc_ignore(link_send(link_fd, NURSERY_READY, &err, sizeof(err), NULL, 0, &err));
+    _exit(1);
+}
+
+static int write_maps(const struct nursery_plan *plan, pid_t pid, struct dc_err *err)
+{
+    char path[32];
+    char uid_map[64];
+    char gid_map[64];
+    DC_AUTO(dc_close) int dir = -1;
+    unsigned uid_first = plan->rootless ? (unsigned)geteuid() : plan->options->uid_base;
+    unsigned gid_first = plan->rootless ? (unsigned)getegid() : plan->options->uid_base;
+    unsigned count = plan->rootless ? 1 : plan->id_count;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    dir = open(path, O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return dc_fail_errno(err, "open '%s'", path);
+    (void)snprintf(uid_map, sizeof(uid_map), "0 %u %u", uid_first, count);
+    (void)snprintf(gid_map, sizeof(gid_map), "0 %u %u", gid_first, count);
+    if ((plan->rootless && dc_write_file_at(dir, "setgroups", "deny", err) < 0) ||
+        dc_write_file_at(dir, "gid_map", gid_map, err) < 0 ||
+        dc_write_file_at(dir, "uid_map", uid_map, err) < 0)
+        return dc_context(err, "id maps of the service namespace");
+    return 0;
+}
+
+static int await_ready(int link_fd, struct dc_err *err)
+{
+    struct link_message message;
+    struct dc_err theirs;
+
+    if (link_receive(link_fd, &message, err) < 0)
+        return dc_context(err, "the nursery did not start");
+    link_message_release(&message);
+    if (message.header.type != NURSERY_READY || message.header.length != sizeof(theirs))
+        return dc_fail(err, DC_BUG, 0, "message %u from the nursery", message.header.type);
+    memcpy(&theirs, message.body, sizeof(theirs));
+    if (theirs.code) {
+        *err = theirs;
+        return -err->code;
+    }
+    return 0;
+}
+
+int nursery_start(const struct nursery_plan *plan, struct nursery *ret_nursery, struct dc_err *err)
+{
+    int ends[2];
+    pid_t pid;
+    int result;
+
+    if (link_pair(ends, err) < 0)
+        return -err->code;
+    if (fchdir(plan->root_fd) < 0)
+        return dc_fail_errno(err, "enter the sealed root's directory");
+    pid = clone_process(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+                        CLONE_NEWNET);
+    if (pid == 0) {
+        dc_close(ends[0]);
+        nursery_main(plan, ends[1]);
+    }
+    dc_close(ends[1]);
+    *ret_nursery = (struct nursery){pid, ends[0]};
+    if (pid < 0) {
+        dc_close_clear(&ret_nursery->link_fd);
+        return dc_fail_errno(err, "make the service namespaces");
+    }
+    result = write_maps(plan, pid, err);
+    if (result == 0)
+        result = link_send(ends[0], NURSERY_GO, NULL, 0, NULL, 0, err);
+    if (result == 0)
+        result = await_ready(ends[0], err);
+    if (result == 0 && fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+        result = dc_fail_errno(err, "O_NONBLOCK");
+    if (result < 0)
+        nursery_stop(ret_nursery);
+    return result;
+}
+
+void nursery_stop(struct nursery *nursery)
+{
+    if (nursery->pid > 0) {
+        (void)kill(nursery->pid, SIGKILL);
+        (void)waitpid(nursery->pid, NULL, 0);
+        nursery->pid = 0;
+    }
+    dc_close_clear(&nursery->link_fd);
+}

@@ -1,0 +1,45 @@
+/*
+ * How it works: the nursery is pid 1 of the service pid namespace, root of the service user
+ * namespace S and of nothing else. It mounts the sealed root for all that follows, makes slot inits
+ * and starts zygotes on the launcher's word, and holds no state. When it dies (with the launcher,
+ * by PDEATHSIG) everything inside dies with it.
+ *
+ *   launcher ──link──▶ nursery (S root, pid 1) ──clone──▶ slot init (pid 1 of its own, own net)
+ *                                              └─clone──▶ zygote (exec of the interpreter)
+ */
+#ifndef DOCLE_LAUNCHER_NURSERY_H
+#define DOCLE_LAUNCHER_NURSERY_H
+
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "launcher/options.h"
+
+struct nursery {
+    pid_t pid;
+    int link_fd; /* non-blocking */
+};
+
+struct nursery_plan {
+    const struct options *options;
+    int root_fd;          /* directory of the sealed root's parts */
+    int run_filter_fd;    /* seccomp program of runs; also for the artifact collector */
+    int zygote_filter_fd; /* seccomp program of zygotes */
+    bool rootless;
+    uint32_t id_count; /* ids that S shall have */
+};
+
+/* Starts the nursery, writes its id maps and waits until the sealed root is mounted. */
+DC_MUST int nursery_start(const struct nursery_plan *plan, struct nursery *ret_nursery,
+                          struct dc_err *err);
+
+/* Kills it, and by that everything inside, and waits for its end. */
+void nursery_stop(struct nursery *nursery);
+
+/* The body of a slot's init; never returns. link_fd: its control link. */
+_Noreturn void slot_init_main(int link_fd, int run_filter_fd);
+
+/* The body of the artifact collector, in a process of its own; never returns. */
+_Noreturn void collector_main(int workspace_fd, int job_fd, int out_fd, uid_t uid, int filter_fd);
+
+#endif

@@ -1,0 +1,86 @@
+/* Landlock by bare system calls: Debian 12 has no library for it. Kernel interface: landlock(7). */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "sandbox/seal.h"
+
+#include "base/poison.h"
+
+/* The structures of uapi linux/landlock.h up to ABI 6, which Debian 12's headers do not know yet.
+ */
+struct ruleset_attr {
+    uint64_t handled_access_fs;
+    uint64_t handled_access_net;
+    uint64_t scoped;
+};
+
+struct path_beneath_attr {
+    uint64_t allowed_access;
+    int32_t parent_fd;
+} __attribute__((packed));
+
+enum { CREATE_RULESET_VERSION = 1, RULE_PATH_BENEATH = 1 };
+
+enum fs_right {
+    FS_EXECUTE = 1u << 0,
+    FS_WRITE_FILE = 1u << 1,
+    FS_READ_FILE = 1u << 2,
+    FS_READ_DIR = 1u << 3,
+    FS_TRUNCATE = 1u << 14,  /* ABI 3 */
+    FS_IOCTL_DEV = 1u << 15, /* ABI 5 */
+};
+
+enum { SCOPE_ALL = 3 }; /* abstract unix sockets and signals, ABI 6 */
+
+static uint64_t all_fs_rights(int abi)
+{
+    static const int bits_of_abi[] = {13, 14, 15, 15, 16};
+    int index = abi > 5 ? 4 : abi - 1;
+
+    return (UINT64_C(1) << bits_of_abi[index]) - 1;
+}
+
+int seal_landlock_abi(void)
+{
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
+
+    return abi < 0 ? 0 : (int)abi;
+}
+
+static int allow(int ruleset, const char *path, uint64_t rights, struct dc_err *err)
+{
+    DC_AUTO(dc_close) int dir = open(path, O_PATH | O_CLOEXEC);
+    struct path_beneath_attr rule = {.allowed_access = rights, .parent_fd = dir};
+
+    if (dir < 0 || syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
+        return dc_fail_errno(err, "landlock rule for '%s'", path);
+    return 0;
+}
+
+int seal_landlock(struct dc_err *err)
+{
+    int abi = seal_landlock_abi();
+    uint64_t all = abi ? all_fs_rights(abi) : 0;
+    uint64_t look = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR;
+    uint64_t use = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | (all & FS_TRUNCATE);
+    struct ruleset_attr attr = {.handled_access_fs = all, .scoped = abi >= 6 ? SCOPE_ALL : 0};
+    size_t size = abi >= 6 ? sizeof(attr) : sizeof(attr.handled_access_fs);
+    DC_AUTO(dc_close) int ruleset = -1;
+
+    if (!abi)
+        return dc_fail(err, DC_NOT_FOUND, 0, "this kernel has no Landlock");
+    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
+    if (ruleset < 0)
+        return dc_fail_errno(err, "landlock ruleset");
+    if (allow(ruleset, "/", look, err) < 0 || allow(ruleset, "/workspace", all, err) < 0 ||
+        allow(ruleset, "/tmp", all, err) < 0 || allow(ruleset, "/dev/shm", all, err) < 0 ||
+        allow(ruleset, "/dev", use | (all & FS_IOCTL_DEV), err) < 0 ||
+        allow(ruleset, "/proc", use, err) < 0)
+        return -err->code;
+    if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+        return dc_fail_errno(err, "landlock_restrict_self");
+    return 0;
+}

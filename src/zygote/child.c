@@ -1,0 +1,296 @@
+#include "zygote/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/io.h"
+#include "proto/job.h"
+#include "proto/link.h"
+#include "sandbox/seal.h"
+
+#include "base/poison.h"
+
+enum {
+    OPEN_FILES_MAX = 1024,
+    INODES_BASE = 1024,
+    INODES_PER_MB = 256,
+};
+
+static bool without(const struct child_plan *plan, uint32_t what)
+{
+#ifdef DOCLE_TEST_HOOKS
+    return (plan->config.without & what) != 0;
+#else
+    (void)plan;
+    (void)what;
+    return false;
+#endif
+}
+
+/* --- sealing --------------------------------------------------------------------------------- */
+
+/* SECURITY: before anything is allocated, so that the run pays for what it dirties. The opener of
+ * the descriptors is the launcher, whose rights count (cgroups(7)). */
+static int join_cgroups(const struct child_plan *plan, struct dc_err *err)
+{
+    for (uint32_t i = 0; i < plan->spawn.cgroup_count; i++)
+        if (write(plan->cgroup_fds[i], "0", 1) != 1)
+            return dc_fail_errno(err, "join control group %u", i);
+    return 0;
+}
+
+/* As root of S: everything made here is owned by S, so the run never has a capability over it. */
+static int enter_namespaces(const struct child_plan *plan, struct dc_err *err)
+{
+    uint64_t disk_bytes = (uint64_t)plan->spawn.disk_mb << 20;
+    uint32_t inodes = INODES_BASE + INODES_PER_MB * plan->spawn.disk_mb;
+    int spaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWCGROUP;
+
+    if (!without(plan, WITHOUT_NETNS) && setns(plan->netns_fd, CLONE_NEWNET) < 0)
+        return dc_fail_errno(err, "enter the network namespace");
+    if (!without(plan, WITHOUT_IPCNS))
+        spaces |= CLONE_NEWIPC;
+    if (unshare(spaces) < 0)
+        return dc_fail_errno(err, "unshare namespaces");
+    if (!without(plan, WITHOUT_MOUNTS) && seal_mounts(disk_bytes, inodes, plan->spawn.uid, err) < 0)
+        return -err->code;
+    return 0;
+}
+
+static int drop_rights(const struct child_plan *plan, struct dc_err *err)
+{
+    struct seal_rlimits limits = {
+        .file_bytes = (uint64_t)plan->spawn.disk_mb << 20,
+        .open_files = OPEN_FILES_MAX,
+    };
+
+    if (!without(plan, WITHOUT_USERNS) && seal_identity(plan->spawn.uid, err) < 0)
+        return -err->code;
+    if (!without(plan, WITHOUT_RLIMITS) && seal_rlimits(&limits, err) < 0)
+        return -err->code;
+    if (!without(plan, WITHOUT_CAPS) && seal_capabilities(err) < 0)
+        return -err->code;
+    return 0;
+}
+
+/* Last: from here on only what the filters let through works. */
+static int apply_filters(const struct child_plan *plan, struct dc_err *err)
+{
+    if (!without(plan, WITHOUT_LANDLOCK) && plan->config.landlock && seal_landlock(err) < 0)
+        return -err->code;
+    if (without(plan, WITHOUT_SECCOMP))
+        return 0;
+    if (seal_seccomp(plan->filter, plan->filter_bytes, err) < 0)
+        return -err->code;
+    return plan->config.without ? 0 : seal_selftest(err);
+}
+
+static int seal(const struct child_plan *plan, int *ret_workspace_fd, struct dc_err *err)
+{
+    const struct zygote_hooks *hooks = plan->hooks;
+    int keep[2] = {plan->socket_fd, -1};
+
+    if (!without(plan, WITHOUT_CGROUP) && join_cgroups(plan, err) < 0)
+        return -err->code;
+    prefault_apply(plan->prefault);
+    if (hooks->after_fork_child)
+        hooks->after_fork_child(hooks->context);
+    if (seal_process_state(err) < 0 || enter_namespaces(plan, err) < 0)
+        return -err->code;
+    if (chdir("/workspace") < 0)
+        return dc_fail_errno(err, "enter the workspace");
+    keep[1] = *ret_workspace_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (keep[1] < 0)
+        return dc_fail_errno(err, "open the workspace");
+    if (!without(plan, WITHOUT_FD_SCRUB) && fd_list_scrub(plan->inherited, keep, 2, err) < 0)
+        return -err->code;
+    if (drop_rights(plan, err) < 0 || apply_filters(plan, err) < 0)
+        return -err->code;
+    if (!without(plan, WITHOUT_RESEED) && hooks->reseed && hooks->reseed(hooks->context) < 0)
+        return dc_fail(err, DC_BUG, 0, "the runtime could not be reseeded");
+    return 0;
+}
+
+/* --- the job --------------------------------------------------------------------------------- */
+
+/* Makes the directories above path, then the file. Nothing but these files is there yet, so no link
+ * of anyone's can be followed. */
+static int write_file(const struct job_file *file, struct dc_err *err)
+{
+    char path[DC_PATH_MAX_BYTES + 1];
+    DC_AUTO(dc_close) int fd = -1;
+
+    if (!job_path_valid(file->path, file->path_length))
+        return dc_fail(err, DC_INVALID, 0, "bad path in the job");
+    memcpy(path, file->path, file->path_length);
+    path[file->path_length] = '\0';
+    for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            return dc_fail_errno(err, "make directory '%s'", path);
+        *slash = '/';
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return dc_fail_errno(err, "make file '%s'", path);
+    if (dc_write_all(fd, file->content, file->content_length, err) < 0)
+        return dc_context(err, "file '%s'", path);
+    return 0;
+}
+
+struct counts {
+    size_t args;
+    size_t env;
+    size_t text_bytes; /* of all strings, with their NULs */
+};
+
+/* Walks the job; with run NULL it only counts. Strings are copied into text. */
+static int walk_job(const char *job, size_t length, struct counts *counts, struct zygote_run *run,
+                    char *text, struct dc_err *err)
+{
+    size_t at = 0;
+    struct job_record record;
+    struct job_file file;
+    int more;
+
+    *counts = (struct counts){0};
+    while ((more = job_next(job, length, &at, &record, err)) > 0) {
+        char *copy = run ? text + counts->text_bytes : NULL;
+
+        switch (record.kind) {
+        case JOB_ENTRYPOINT:
+        case JOB_ARG:
+        case JOB_ENV:
+            if (copy) {
+                memcpy(copy, record.bytes, record.length);
+                copy[record.length] = '\0';
+            }
+            counts->text_bytes += record.length + 1;
+            if (record.kind == JOB_ARG && run)
+                run->args[counts->args] = copy;
+            if (record.kind == JOB_ENV && run)
+                run->env[counts->env] = copy;
+            if (record.kind == JOB_ENTRYPOINT && run)
+                run->entrypoint = copy;
+            counts->args += record.kind == JOB_ARG;
+            counts->env += record.kind == JOB_ENV;
+            break;
+        case JOB_FILE:
+            if (run && (job_file_split(&record, &file, err) < 0 || write_file(&file, err) < 0))
+                return -err->code;
+            break;
+        case JOB_FLAGS:
+            if (run && record.length == sizeof(run->flags))
+                memcpy(&run->flags, record.bytes, sizeof(run->flags));
+            break;
+        case JOB_ARTIFACT:
+        case JOB_END:
+            break;
+        }
+    }
+    return more;
+}
+
+static int prepare(const char *job, size_t length, struct zygote_run *run, struct dc_err *err)
+{
+    struct counts counts;
+    char *text;
+
+    if (walk_job(job, length, &counts, NULL, NULL, err) < 0)
+        return -err->code;
+    text = malloc(counts.text_bytes + 1);
+    run->args = calloc(counts.args + 1, sizeof(char *));
+    run->env = calloc(counts.env + 1, sizeof(char *));
+    if (!text || !run->args || !run->env)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "job strings");
+    if (walk_job(job, length, &counts, run, text, err) < 0)
+        return -err->code;
+    run->argc = counts.args;
+    run->envc = counts.env;
+    if (!run->entrypoint)
+        return dc_fail(err, DC_INVALID, 0, "job without an entry point");
+    return 0;
+}
+
+/* Reads the job's memfd into memory of its own, so that no run keeps an open file of the server. */
+static int load_job(int fd, struct zygote_run *run, struct dc_err *err)
+{
+    struct stat stat;
+    void *job;
+    int result;
+
+    if (fstat(fd, &stat) < 0 || stat.st_size <= 0)
+        return dc_fail_errno(err, "job of no size");
+    job = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (job == MAP_FAILED)
+        return dc_fail_errno(err, "map the job");
+    result = prepare(job, (size_t)stat.st_size, run, err);
+    (void)munmap(job, (size_t)stat.st_size);
+    return result;
+}
+
+static int take_stdio(struct link_message *message, struct dc_err *err)
+{
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (dup2(message->fds[JOB_FD_STDIN + fd], fd) < 0)
+            return dc_fail_errno(err, "standard stream %d", fd);
+    return 0;
+}
+
+/* A full disk while writing the caller's own files is the caller's: said on his standard error. */
+_Noreturn static void end_for_lack_of_space(void)
+{
+    static const char text[] = "docle: the program's files do not fit into the disk limit; raise "
+                               "policy.diskMB or send fewer bytes\n";
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+    (void)ignored;
+    _exit(1);
+}
+
+static int await_job(const struct child_plan *plan, struct zygote_run *run, struct dc_err *err)
+{
+    struct link_message message;
+    struct child_job body;
+    int result;
+
+    if (link_receive(plan->socket_fd, &message, err) < 0)
+        _exit(0); /* a spare that is not wanted any more */
+    if (message.header.type != CHILD_JOB || !link_message_is(&message, sizeof(body), CHILD_JOB_FDS))
+        return dc_fail(err, DC_BUG, 0, "unexpected message %u", message.header.type);
+    memcpy(&body, message.body, sizeof(body));
+    *run = (struct zygote_run){.memory_mb = body.memory_mb};
+    if (take_stdio(&message, err) < 0)
+        return -err->code;
+    result = load_job(message.fds[JOB_FD_JOB], run, err);
+    link_message_release(&message);
+    if (result < 0 && (err->errnum == ENOSPC || err->errnum == EFBIG))
+        end_for_lack_of_space();
+    return result;
+}
+
+void child_become_run(const struct child_plan *plan, struct zygote_run *ret_run)
+{
+    struct dc_err err = {0};
+    int workspace_fd = -1;
+    int result = seal(plan, &workspace_fd, &err);
+
+    if (result == 0)
+        result = link_send(plan->socket_fd, CHILD_READY, NULL, 0, &workspace_fd, 1, &err);
+    dc_close(workspace_fd);
+    if (result == 0)
+        result = await_job(plan, ret_run, &err);
+    if (result == 0) {
+        dc_close(plan->socket_fd);
+        return;
+    }
+    dc_ignore(link_send(plan->socket_fd, CHILD_FAILED, &err, sizeof(err), NULL, 0, &err));
+    _exit(125);
+}
