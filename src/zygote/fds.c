@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "zygote/zygote.h"
 
 #include "base/poison.h"
 
@@ -21,7 +22,8 @@ int fd_list_read(struct fd_list *list, struct dc_err *err)
     while ((entry = readdir(dir))) {
         int fd = (int)strtol(entry->d_name, NULL, 10);
 
-        if (entry->d_name[0] == '.' || fd <= STDERR_FILENO || fd == dirfd(dir))
+        if (entry->d_name[0] == '.' || fd <= STDERR_FILENO || fd == dirfd(dir) ||
+            fd == ZYGOTE_CONTROL_FD)
             continue;
         if (list->count == FD_LIST_MAX) {
             (void)closedir(dir);

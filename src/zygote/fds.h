@@ -17,7 +17,8 @@ struct fd_list {
     int fds[FD_LIST_MAX];
 };
 
-/* Lists what is open now, without 0, 1, 2. DC_LIMIT when there are more than FD_LIST_MAX. */
+/* Lists what is open now, without 0, 1, 2 and the control link. DC_LIMIT when there are more than
+ * FD_LIST_MAX. */
 DC_MUST int fd_list_read(struct fd_list *list, struct dc_err *err);
 
 /* Replaces every listed descriptor by /dev/null, keeping the numbers (libuv closes its own by
