@@ -8,6 +8,7 @@ enum {
     DC_JSON_DEPTH_MAX = 32,
     DC_FILES_MAX = 1000,
     DC_PATH_MAX_BYTES = 1024, /* of a workspace path; each component at most 255 */
+    DC_PATH_DEPTH_MAX = 32,   /* components of a workspace path */
     DC_STDIN_MAX_BYTES = 1024 * 1024,
     DC_ARGS_MAX = 64,
     DC_ARG_MAX_BYTES = 4096,
@@ -17,6 +18,8 @@ enum {
     DC_ARTIFACTS_MAX = 32,
     DC_ARTIFACTS_MAX_BYTES = 8 * 1024 * 1024,
     DC_USER_ID_MAX_BYTES = 255,
+    DC_USER_TEXT_MAX_BYTES = 320,
+    DC_USER_METADATA_MAX_BYTES = 4096,
     DC_IDEMPOTENCY_KEY_MAX_BYTES = 255,
 
     /* Policy: ranges and defaults. */
@@ -35,7 +38,9 @@ enum {
     DC_OUTPUT_MAX_BYTES = 10 * 1024 * 1024,
     DC_OUTPUT_DEFAULT_BYTES = 1024 * 1024,
     DC_CPUS_MIN_CENTI = 10, /* hundredths of a core */
+    DC_CPUS_MAX_CENTI = 100 * 64, /* the host's cores are a ceiling besides */
     DC_CPUS_DEFAULT_CENTI = 100,
+    DC_CPU_MAX_MS = DC_TIMEOUT_MAX_MS * 64,
 
     /* The link between the processes. */
     DC_MESSAGE_MAX_BYTES = 2048,
