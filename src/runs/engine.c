@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "runs/job_build.h"
 
@@ -347,6 +348,17 @@ static void on_down(void *context, const struct dc_err *fatal)
     }
 }
 
+/* Against chosen keys that collide. Left to itself the library would open a device file for it, at
+ * the first object, which a sealed server may not. */
+static void seed_json(void)
+{
+    size_t seed = 0;
+
+    while (!seed)
+        dc_random_bytes(&seed, sizeof(seed));
+    json_object_seed(seed); /* the first call of the process counts */
+}
+
 static void free_engine(struct engine *engine)
 {
     admission_free(engine->admission);
@@ -362,7 +374,7 @@ int engine_open(uv_loop_t *loop, struct launcher_keeper *keeper,
 
     if (!engine)
         return dc_fail(err, DC_KERNEL, ENOMEM, "engine");
-    json_object_seed(0); /* now, since it opens a device file, which a sealed server could not */
+    seed_json();
     engine->loop = loop;
     engine->options = *options;
     engine->options.queued_max = options->queued_max ? options->queued_max : QUEUED_MAX;

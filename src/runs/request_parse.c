@@ -255,6 +255,10 @@ static void take_variable(struct parser *parser, const char *name, const json_t 
     (void)snprintf(at, sizeof(at), "env.%s", problem_quote(name, name_length, quoted));
     if (!take_text(parser, at, value, false, &text))
         return;
+    if (strchr(name, '=')) { /* joined to its value it would pass for a shorter name */
+        problems_add(parser->problems, PROBLEM_VALUE, at, "has an equals sign in its name");
+        return;
+    }
     joined = dc_arena_alloc(&request->arena, name_length + text.length + 2);
     if (!joined) {
         parser->no_memory = true;

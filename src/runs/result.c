@@ -268,6 +268,9 @@ bool run_result_print(const struct run_result *result, struct dc_buf *out)
         print_stream(out, "message",
                      &(struct dc_buf){.data = (char *)(uintptr_t)result->message,
                                       .length = strlen(result->message)});
+    (void)dc_buf_printf(out, ",\"lang\":\"%s\"", run_lang_name(result->lang));
+    if (*result->runtime_version)
+        (void)dc_buf_printf(out, ",\"runtime\":\"%s\"", result->runtime_version);
     (void)dc_buf_printf(out, ",\"truncated\":{\"stdout\":%s,\"stderr\":%s},\"limits\":",
                         result->truncated[OUTPUT_STDOUT] ? "true" : "false",
                         result->truncated[OUTPUT_STDERR] ? "true" : "false");
