@@ -1,6 +1,7 @@
 /* Landlock by bare system calls: Debian 12 has no library for it. Kernel interface: landlock(7). */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -80,6 +81,47 @@ int seal_landlock(struct dc_err *err)
         allow(ruleset, "/dev", use | (all & FS_IOCTL_DEV), err) < 0 ||
         allow(ruleset, "/proc", use, err) < 0)
         return -err->code;
+    if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+        return dc_fail_errno(err, "landlock_restrict_self");
+    return 0;
+}
+
+/* Rights that make sense for what is not a folder; more is EINVAL. */
+static const uint64_t file_rights =
+    FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
+
+static int add_grant(int ruleset, const struct seal_grant *grant, uint64_t all, struct dc_err *err)
+{
+    uint64_t rights[] = {
+        [SEAL_GRANT_READ] = FS_READ_FILE | FS_READ_DIR,
+        [SEAL_GRANT_USE] = FS_READ_FILE | FS_WRITE_FILE | (all & (FS_TRUNCATE | FS_IOCTL_DEV)),
+        [SEAL_GRANT_OWN] = all & ~(uint64_t)FS_EXECUTE,
+    };
+    struct stat info;
+
+    if (stat(grant->path, &info) < 0)
+        return errno == ENOENT ? 0 : dc_fail_errno(err, "landlock rule for '%s'", grant->path);
+    return allow(ruleset, grant->path,
+                 S_ISDIR(info.st_mode) ? rights[grant->kind] : rights[grant->kind] & file_rights,
+                 err);
+}
+
+int seal_landlock_grants(const struct seal_grant *grants, size_t count, struct dc_err *err)
+{
+    int abi = seal_landlock_abi();
+    uint64_t all = abi ? all_fs_rights(abi) : 0;
+    struct ruleset_attr attr = {.handled_access_fs = all, .scoped = abi >= 6 ? SCOPE_ALL : 0};
+    size_t size = abi >= 6 ? sizeof(attr) : sizeof(attr.handled_access_fs);
+    DC_AUTO(dc_close) int ruleset = -1;
+
+    if (!abi)
+        return dc_fail(err, DC_NOT_FOUND, 0, "this kernel has no Landlock");
+    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
+    if (ruleset < 0)
+        return dc_fail_errno(err, "landlock ruleset");
+    for (size_t i = 0; i < count; i++)
+        if (add_grant(ruleset, &grants[i], all, err) < 0)
+            return -err->code;
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
         return dc_fail_errno(err, "landlock_restrict_self");
     return 0;

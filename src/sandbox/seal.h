@@ -44,6 +44,19 @@ int seal_landlock_abi(void);
  * and signals stay inside where the kernel can. No TCP rules: they would break loopback. */
 DC_MUST int seal_landlock(struct dc_err *err);
 
+/* Landlock for our own API process: nothing but these paths, and signals and abstract sockets stay
+ * inside where the kernel can. A path that does not exist is left out. No execution anywhere. */
+struct seal_grant {
+    const char *path;
+    enum seal_grant_kind {
+        SEAL_GRANT_READ, /* read files, list folders */
+        SEAL_GRANT_USE,  /* read and write what is there: device files */
+        SEAL_GRANT_OWN,  /* all but execution: make and remove as well */
+    } kind;
+};
+DC_MUST int seal_landlock_grants(const struct seal_grant *grants, size_t count,
+                                 struct dc_err *err);
+
 /* Loads a BPF program made by seccomp_policy_build. */
 DC_MUST int seal_seccomp(const void *program, size_t bytes, struct dc_err *err);
 

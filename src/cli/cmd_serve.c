@@ -1,0 +1,265 @@
+/*
+ * docle serve. How it works: checks and prepares everything as whoever started it, forks the
+ * launcher's keeper with those rights, then gives the rights up for good (confine.h) and becomes
+ * the API process. Keeper, launcher and what they started end when this process does.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/app.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/confine.h"
+#include "cli/data_dir.h"
+#include "cli/doctor.h"
+#include "cli/launch.h"
+#include "cli/notify.h"
+#include "store/hash.h"
+
+#include "base/poison.h"
+
+enum { DATABASE_PATH_MAX = CONFINE_PATH_MAX + 16 };
+
+struct server {
+    struct cli_call *call; /* as it came: SIGHUP reads the settings again from it */
+    int argc;
+    char **argv;
+    struct launch_plan plan;
+    struct launcher_keeper keeper;
+    struct app *app;
+    struct notify notify;
+    char host[64];
+};
+
+/* The keeper's end: without it a dead launcher stays dead. Set before the handler is installed. */
+static volatile pid_t keeper_pid;
+static volatile sig_atomic_t keeper_lost;
+
+static void on_child(int number)
+{
+    int saved = errno;
+
+    (void)number;
+    if (keeper_pid > 0 && waitpid(keeper_pid, NULL, WNOHANG) == keeper_pid) {
+        keeper_lost = 1;
+        (void)kill(getpid(), SIGTERM);
+    }
+    errno = saved;
+}
+
+static int set_signals(struct dc_err *err)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction child = {.sa_handler = on_child, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+
+    if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGCHLD, &child, NULL) < 0)
+        return dc_fail_errno(err, "signals");
+    return 0;
+}
+
+/* --- settings -------------------------------------------------------------------------------- */
+
+static void fill_limits(const struct config *config, struct run_limits *limits)
+{
+    static const struct {
+        enum policy_field field;
+        enum config_id id;
+    } ceilings[] = {
+        {POLICY_TIMEOUT_MS, CONFIG_LIMITS_TIMEOUT_MS},
+        {POLICY_MEMORY_MB, CONFIG_LIMITS_MEMORY_MB},
+        {POLICY_DISK_MB, CONFIG_LIMITS_DISK_MB},
+        {POLICY_PROCESSES, CONFIG_LIMITS_PROCESSES},
+        {POLICY_CPUS_CENTI, CONFIG_LIMITS_CPUS},
+        {POLICY_CPU_MS, CONFIG_LIMITS_CPU_MS},
+        {POLICY_OUTPUT_BYTES, CONFIG_LIMITS_OUTPUT_BYTES},
+    };
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    *limits =
+        (struct run_limits){.body_max_bytes = config_number(config, CONFIG_LIMITS_BODY_BYTES)};
+    for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++)
+        run_limits_lower(limits, ceilings[i].field, config_number(config, ceilings[i].id),
+                         "this server");
+    if (cores > 0)
+        run_limits_lower(limits, POLICY_CPUS_CENTI, (uint32_t)cores * 100, "this machine");
+}
+
+static void fill_share(const struct config *config, struct admission_share *share)
+{
+    *share = (struct admission_share){
+        .running_max = config_number(config, CONFIG_PROJECT_RUNNING),
+        .queued_max = config_number(config, CONFIG_PROJECT_QUEUED),
+    };
+    if (!share->running_max)
+        share->running_max = 8 * (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* Says which new values need a restart. */
+static void compare_settings(const struct config *old, const struct config *new)
+{
+    for (unsigned i = 0; i < CONFIG_KEYS; i++) {
+        enum config_id id = (enum config_id)i;
+
+        if (config_keys[id].type == CONFIG_SECRET || !config_changed(old, new, id))
+            continue;
+        if (config_keys[id].reload)
+            dc_log(DC_LOG_INFO, "%s is now %s", config_keys[id].name, config_text(new, id));
+        else
+            dc_log(DC_LOG_WARN, "%s changed; it takes effect at the next start",
+                   config_keys[id].name);
+    }
+}
+
+static int take_nothing(void *context, int option, const char *value, struct dc_err *err)
+{
+    (void)context;
+    (void)option;
+    (void)value;
+    return dc_fail(err, DC_BUG, 0, "docle serve has no options but settings");
+}
+
+/* SIGHUP. A mistake in the file leaves all as it is. */
+static void on_reload(struct app *app, void *context)
+{
+    struct server *server = context;
+    struct cli_call call = {
+        .command = server->call->command, .argc = server->argc, .argv = server->argv};
+    DC_AUTO(config_release) struct config config = {0};
+    struct run_limits limits;
+    struct admission_share share;
+    struct dc_err err;
+    int result;
+
+    config_init(&call.config);
+    call.config.skip_secrets = true; /* they may be out of our reach by now, and are not reloaded */
+    result = cli_parse(&call, take_nothing, NULL, &err);
+    config = call.config;
+    if (result < 0) {
+        dc_log_err(DC_LOG_ERROR, NULL, &err, "the settings stay as they were");
+        return;
+    }
+    compare_settings(&server->call->config, &config);
+    fill_limits(&config, &limits);
+    fill_share(&config, &share);
+    app_set_limits(app, &limits, &share);
+}
+
+static void on_ready(void *context)
+{
+    struct server *server = context;
+    bool v6 = strchr(server->host, ':') != NULL;
+
+    (void)printf("Serving on http://%s%s%s:%u\n", v6 ? "[" : "", server->host, v6 ? "]" : "",
+                 app_port(server->app));
+    (void)fflush(stdout);
+    notify_send(&server->notify, "READY=1");
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static int open_app(struct server *server, const char *database, struct dc_err *err)
+{
+    const struct config *config = &server->call->config;
+    struct app_options options = {
+        .database_path = database,
+        .engine = {.queued_max = config_number(config, CONFIG_QUEUE_MAX),
+                   .wait_max_ms = 1000 * config_number(config, CONFIG_QUEUE_WAIT_SECONDS)},
+        .metrics_token = config_text_or_null(config, CONFIG_METRICS_TOKEN),
+        .trusted_proxies = config_text(config, CONFIG_TRUSTED_PROXIES),
+        .body_max_bytes = config_number(config, CONFIG_LIMITS_BODY_BYTES),
+        .connections_max = config_number(config, CONFIG_SERVER_CONNECTIONS),
+        .history_days = config_number(config, CONFIG_HISTORY_DAYS),
+        .drain_ms = 1000 * config_number(config, CONFIG_SERVER_DRAIN_SECONDS),
+        .ready = on_ready,
+        .reload = on_reload,
+        .context = server,
+    };
+
+    config_listen(config, server->host, &options.listen_port);
+    options.listen_host = server->host;
+    fill_limits(config, &options.limits);
+    fill_share(config, &options.share);
+    return app_open(&options, &server->keeper, &server->app, err);
+}
+
+/* From here on without rights. */
+static int serve_confined(struct server *server, const struct confine_identity *identity,
+                          const char *folder, struct dc_err *err)
+{
+    char database[DATABASE_PATH_MAX];
+    uint8_t warm_up[STORE_HASH_BYTES];
+    int result;
+
+    store_sha256("", 0, warm_up); /* libcrypto reads its settings now, not when they are closed */
+    if (data_dir_database(folder, database, sizeof(database), err) < 0 ||
+        confine_become(identity, err) < 0 || open_app(server, database, err) < 0)
+        return -err->code;
+    result = confine_seal(folder, server->call->config.file, err);
+    if (result == 0)
+        result = app_serve(server->app, err);
+    app_free(dc_take(server->app));
+    if (result == 0 && keeper_lost)
+        return dc_fail(err, DC_BUG, 0, "the launcher's keeper is gone; start the server again");
+    return result;
+}
+
+static int serve(struct server *server, struct dc_buf *explanation, struct dc_err *err)
+{
+    const struct config *config = &server->call->config;
+    struct confine_identity identity;
+    char folder[CONFINE_PATH_MAX];
+    int result;
+
+    doctor_explain(config, explanation);
+    if (confine_identity(config, &identity, err) < 0 ||
+        launch_plan(config, LAUNCH_SERVER, &server->plan, err) < 0 ||
+        launcher_keeper_start(&server->plan.options, &server->keeper, err) < 0)
+        return -err->code;
+    keeper_pid = server->keeper.pid;
+    result = set_signals(err);
+    if (result == 0)
+        result = notify_open(&server->notify, err);
+    if (result == 0)
+        result = confine_data_dir(config, &identity, folder, err);
+    if (result == 0)
+        result = serve_confined(server, &identity, folder, err);
+    notify_release(&server->notify);
+    keeper_pid = 0;
+    launcher_keeper_release(&server->keeper);
+    return result;
+}
+
+static int run_serve(struct cli_call *call, struct dc_err *err)
+{
+    DC_AUTO(dc_buf_release) struct dc_buf explanation = {0};
+    struct server server = {.call = call,
+                            .argc = call->argc,
+                            .argv = call->argv,
+                            .keeper = {.fd = -1},
+                            .notify = {.fd = -1}};
+    int result = cli_parse(call, take_nothing, NULL, err);
+
+    if (result)
+        return result < 0 ? result : CLI_OK;
+    if (cli_operands(call, 0, err) < 0)
+        return -err->code;
+    dc_log_setup("docle-server", (enum dc_log_level)config_number(&call->config, CONFIG_LOG_LEVEL));
+    dc_buf_init(&explanation, CLI_OUTPUT_MAX_BYTES);
+    result = serve(&server, &explanation, err);
+    if (result == -DC_DENIED && explanation.length)
+        (void)fprintf(stderr, "docle: this host lacks:\n%s", dc_buf_str(&explanation));
+    return result;
+}
+
+const struct cli_command command_serve = {
+    .name = "serve",
+    .summary = "Serve the HTTP API, in the foreground, until SIGTERM or SIGINT.",
+    .detail = "The signal lets running runs end first, for at most server.drain_seconds; a second "
+              "one ends at once. SIGHUP reads the limits again. See docle-server(8).",
+    .settings = CLI_ALL_SETTINGS,
+    .run = run_serve,
+};

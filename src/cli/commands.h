@@ -1,0 +1,20 @@
+/* The commands, one per file. See cli.h. */
+#ifndef DOCLE_CLI_COMMANDS_H
+#define DOCLE_CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const struct cli_command command_serve;
+extern const struct cli_command command_run;
+extern const struct cli_command command_keys_create;
+extern const struct cli_command command_keys_list;
+extern const struct cli_command command_keys_revoke;
+extern const struct cli_command command_doctor;
+extern const struct cli_command command_runtimes_list;
+extern const struct cli_command command_runtimes_refresh;
+extern const struct cli_command command_bench;
+extern const struct cli_command command_config;
+extern const struct cli_command command_version;
+extern const struct cli_command command_help;
+
+#endif

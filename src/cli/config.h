@@ -1,0 +1,157 @@
+/*
+ * The operator's settings. One table (config_keys.c) drives parsing, checking, the flags of `docle
+ * serve`, the dump of `docle config` and the list in docle.conf(5). A value comes from, strongest
+ * first: flag, environment, file, default. What is not in the table is refused, with the nearest
+ * name. CLI processes only: the layers below get numbers, never this struct.
+ *
+ * Lifecycle: config_init; config_set for each flag; config_load; config_release. To read the file
+ * again, make a second struct from the same flags and compare with config_changed.
+ */
+#ifndef DOCLE_CLI_CONFIG_H
+#define DOCLE_CLI_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+
+enum { CONFIG_TEXT_MAX = 4096, CONFIG_FILE_MAX_BYTES = 1 << 20 };
+
+enum config_id {
+    CONFIG_LISTEN,
+    CONFIG_DATA_DIR,
+    CONFIG_ROOT_DIR,
+    CONFIG_FLOOR,
+    CONFIG_SLOTS,
+    CONFIG_UID_BASE,
+    CONFIG_TRUSTED_PROXIES,
+    CONFIG_SERVER_USER,
+    CONFIG_SERVER_DRAIN_SECONDS,
+    CONFIG_SERVER_CONNECTIONS,
+    CONFIG_METRICS_TOKEN,
+    CONFIG_LOG_LEVEL,
+    CONFIG_HISTORY_DAYS,
+    CONFIG_QUEUE_MAX,
+    CONFIG_QUEUE_WAIT_SECONDS,
+    CONFIG_PROJECT_RUNNING,
+    CONFIG_PROJECT_QUEUED,
+    CONFIG_LIMITS_TIMEOUT_MS,
+    CONFIG_LIMITS_MEMORY_MB,
+    CONFIG_LIMITS_DISK_MB,
+    CONFIG_LIMITS_PROCESSES,
+    CONFIG_LIMITS_CPUS,
+    CONFIG_LIMITS_CPU_MS,
+    CONFIG_LIMITS_OUTPUT_BYTES,
+    CONFIG_LIMITS_BODY_BYTES,
+    CONFIG_SPARES_PYTHON,
+    CONFIG_SPARES_NODE,
+    CONFIG_ZYGOTE_FORKS,
+    CONFIG_ZYGOTE_AGE_SECONDS,
+    CONFIG_RUNTIMES_PYTHON,
+    CONFIG_RUNTIMES_NODE,
+    CONFIG_KEYS
+};
+
+enum config_type {
+    CONFIG_TEXT,
+    CONFIG_PATH,           /* "~" at the start is the user's home; made absolute */
+    CONFIG_LISTEN_ADDRESS, /* host:port, [v6]:port */
+    CONFIG_NUMBER,
+    CONFIG_CENTI, /* decimal with two places, kept in hundredths */
+    CONFIG_CHOICE,
+    CONFIG_SECRET, /* never shown; NAME_FILE names a file that holds it */
+};
+
+enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENV, CONFIG_FROM_FLAG };
+
+struct config_key {
+    const char *name; /* "history.days": key `days` in section [history]; DOCLE_HISTORY_DAYS;
+                         --history-days */
+    enum config_type type;
+    uint32_t low, high;   /* of numbers */
+    const char *fallback; /* default, as text; NULL: see config_default_text() */
+    const char *choices;  /* "limited standard full"; of CONFIG_CHOICE */
+    const char *alias;    /* a further environment name, without DOCLE_; or NULL */
+    bool reload;          /* SIGHUP takes a new value over */
+    const char *argument; /* what the value is called in help texts */
+    const char *help;     /* one sentence or more, without the default */
+};
+
+extern const struct config_key config_keys[CONFIG_KEYS];
+
+struct config_value {
+    const char *text; /* as given, after expansion; never NULL after config_load */
+    uint32_t number;  /* of numbers, hundredths of CENTI, index of CHOICE */
+    enum config_source source;
+};
+
+struct config {
+    struct config_value values[CONFIG_KEYS];
+    const char *file;        /* the file that was read, or NULL */
+    const char *wanted_file; /* by flag, or NULL */
+    bool skip_secrets;       /* leave secrets empty: when the rest is read again */
+    struct dc_arena arena;
+};
+
+void config_init(struct config *config);
+void config_release(struct config *config); /* accepts NULL */
+
+static inline void config_release_auto(struct config *config)
+{
+    config_release(config);
+}
+
+/* A flag: takes precedence over all else. DC_INVALID says what would be right. */
+DC_MUST int config_set(struct config *config, enum config_id id, const char *text,
+                       struct dc_err *err);
+/* --config FILE. */
+DC_MUST int config_set_file(struct config *config, const char *path, struct dc_err *err);
+
+/* Reads environment and file and fills in the defaults. environment: as environ(7). */
+DC_MUST int config_load(struct config *config, char *const *environment, struct dc_err *err);
+
+/* Key of a name as it stands in the file; CONFIG_KEYS when there is none. */
+enum config_id config_find(const char *name);
+
+static inline const char *config_text(const struct config *config, enum config_id id)
+{
+    return config->values[id].text;
+}
+
+static inline uint32_t config_number(const struct config *config, enum config_id id)
+{
+    return config->values[id].number;
+}
+
+/* NULL for an empty text. */
+const char *config_text_or_null(const struct config *config, enum config_id id);
+
+/* Host and port of `listen`. host: 64 bytes. */
+void config_listen(const struct config *config, char host[static 64], uint16_t *ret_port);
+
+/* Do the two differ in this key? */
+bool config_changed(const struct config *one, const struct config *two, enum config_id id);
+
+/* "DOCLE_HISTORY_DAYS"; "history-days". size 64 is enough for both. */
+void config_env_name(enum config_id id, char *out, size_t size);
+void config_flag_name(enum config_id id, char *out, size_t size);
+
+/* The default as text, for this user. Borrowed from the arena. NULL without memory. */
+const char *config_default_text(enum config_id id, struct dc_arena *arena);
+
+/* For people: the default as a manual says it. */
+const char *config_default_described(enum config_id id);
+
+/* Appends all values: "key = value" lines with their sources, or JSON. Secrets are not shown. */
+void config_print(const struct config *config, bool json, struct dc_buf *out);
+/* Appends the list of keys in mdoc(7) for docle.conf(5). */
+void config_print_mdoc(struct dc_buf *out);
+
+/* The word of list (separated by spaces) that is nearest to word, at most two slips away; false
+ * when none is. */
+bool config_nearest(const char *word, const char *const *list, size_t count, const char **ret_near);
+
+#endif

@@ -1,0 +1,98 @@
+/* The table of settings. Also what docle.conf(5) and `docle serve --help` are made from. */
+#include "base/limits.h"
+#include "cli/config.h"
+
+#include "base/poison.h"
+
+const struct config_key config_keys[CONFIG_KEYS] = {
+    [CONFIG_LISTEN] = {"listen", CONFIG_LISTEN_ADDRESS, 0, 0, "127.0.0.1:8787", NULL, NULL, false,
+                       "HOST:PORT",
+                       "Address to serve HTTP on. Port 0 lets the kernel choose. TLS is a reverse "
+                       "proxy's job."},
+    [CONFIG_DATA_DIR] = {"data_dir", CONFIG_PATH, 0, 0, NULL, NULL, NULL, false, "DIR",
+                         "Folder of all state: the database and its lock. Made when missing."},
+    [CONFIG_ROOT_DIR] = {"root_dir", CONFIG_PATH, 0, 0, NULL, NULL, NULL, false, "DIR",
+                         "Folder of the sealed root, the copy of the runtimes that runs see. "
+                         "Shared by data folders."},
+    [CONFIG_FLOOR] = {"floor", CONFIG_CHOICE, 0, 0, "standard", "limited standard full", NULL,
+                      false, "LEVEL",
+                      "Isolation level below which the server refuses to start: full, standard (no "
+                      "Landlock) or limited (no memory control by cgroup)."},
+    [CONFIG_SLOTS] = {"slots", CONFIG_NUMBER, 0, DC_SLOTS_MAX / 2, "0", NULL, NULL, false, "N",
+                      "Runs that may execute at once; 0 is twice the number of cores."},
+    [CONFIG_UID_BASE] = {"uid_base", CONFIG_NUMBER, 1000, 2147000000, "1900000000", NULL, NULL,
+                         false, "UID",
+                         "First of the host user ids that runs get, one per slot and spare. Nobody "
+                         "else may use them. Without meaning when rootless."},
+    [CONFIG_TRUSTED_PROXIES] = {"trusted_proxies", CONFIG_TEXT, 0, 0, "127.0.0.0/8,::1", NULL, NULL,
+                                false, "LIST",
+                                "Addresses or networks, separated by commas, whose X-Forwarded-For "
+                                "and X-Forwarded-Proto are believed."},
+    [CONFIG_SERVER_USER] = {"server.user", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "USER",
+                            "User that the API process becomes when it is started as root. Empty: "
+                            "docle when that user exists, else nobody."},
+    [CONFIG_SERVER_DRAIN_SECONDS] = {"server.drain_seconds", CONFIG_NUMBER, 1, 3600, "30", NULL,
+                                     NULL, false, "SECONDS",
+                                     "How long SIGTERM lets running runs go on before they are "
+                                     "cancelled."},
+    [CONFIG_SERVER_CONNECTIONS] = {"server.connections", CONFIG_NUMBER, 1, 100000, "10000", NULL,
+                                   NULL, false, "N",
+                                   "Client connections that may be open at once."},
+    [CONFIG_METRICS_TOKEN] = {"metrics.token", CONFIG_SECRET, 0, 0, "", NULL, NULL, false, "TOKEN",
+                              "Bearer token that opens /metrics to addresses other than loopback. "
+                              "Empty: loopback only."},
+    [CONFIG_LOG_LEVEL] = {"log.level", CONFIG_CHOICE, 0, 0, "info", "debug info warn error", NULL,
+                          false, "LEVEL",
+                          "Least level that is logged: debug, info, warn or error."},
+    [CONFIG_HISTORY_DAYS] = {"history.days", CONFIG_NUMBER, 1, 3650, "7", NULL, NULL, false, "DAYS",
+                             "How long inputs and results of runs are kept. The metering stays."},
+    [CONFIG_QUEUE_MAX] = {"queue.max", CONFIG_NUMBER, 1, 1000000, "1000", NULL, NULL, false, "N",
+                          "Runs of all projects that may wait for a slot; beyond, 503."},
+    [CONFIG_QUEUE_WAIT_SECONDS] = {"queue.wait_seconds", CONFIG_NUMBER, 1, 3600, "60", NULL, NULL,
+                                   false, "SECONDS",
+                                   "How long a run may wait for a slot; beyond, 503."},
+    [CONFIG_PROJECT_RUNNING] =
+        {"project.running", CONFIG_NUMBER, 0, 10000, "0", NULL, NULL, true, "N",
+         "Runs of one project that may execute at once; 0 is eight times the "
+         "number of cores."},
+    [CONFIG_PROJECT_QUEUED] = {"project.queued", CONFIG_NUMBER, 1, 100000, "100", NULL, NULL, true,
+                               "N", "Runs of one project that may wait; beyond, 429."},
+    [CONFIG_LIMITS_TIMEOUT_MS] = {"limits.timeout_ms", CONFIG_NUMBER, DC_TIMEOUT_MIN_MS,
+                                  DC_TIMEOUT_MAX_MS, "300000", NULL, "MAX_TIMEOUT_MS", true, "MS",
+                                  "Ceiling of policy.timeoutMs."},
+    [CONFIG_LIMITS_MEMORY_MB] = {"limits.memory_mb", CONFIG_NUMBER, DC_MEMORY_MIN_MB,
+                                 DC_MEMORY_MAX_MB, "2048", NULL, NULL, true, "MB",
+                                 "Ceiling of policy.memoryMB."},
+    [CONFIG_LIMITS_DISK_MB] = {"limits.disk_mb", CONFIG_NUMBER, DC_DISK_MIN_MB, DC_DISK_MAX_MB,
+                               "1024", NULL, NULL, true, "MB", "Ceiling of policy.diskMB."},
+    [CONFIG_LIMITS_PROCESSES] = {"limits.processes", CONFIG_NUMBER, DC_PROCESSES_MIN,
+                                 DC_PROCESSES_MAX, "512", NULL, NULL, true, "N",
+                                 "Ceiling of policy.maxProcesses (processes and threads)."},
+    [CONFIG_LIMITS_CPUS] = {"limits.cpus", CONFIG_CENTI, 0, DC_CPUS_MAX_CENTI, "0", NULL, NULL,
+                            true, "CPUS",
+                            "Ceiling of policy.cpus, in cores, such as 1.5; 0 is the machine's."},
+    [CONFIG_LIMITS_CPU_MS] = {"limits.cpu_ms", CONFIG_NUMBER, 0, DC_CPU_MAX_MS, "0", NULL, NULL,
+                              true, "MS", "Ceiling of policy.cpuMs; 0 is none."},
+    [CONFIG_LIMITS_OUTPUT_BYTES] = {"limits.output_bytes", CONFIG_NUMBER, DC_OUTPUT_MIN_BYTES,
+                                    DC_OUTPUT_MAX_BYTES, "10485760", NULL, NULL, true, "BYTES",
+                                    "Ceiling of policy.maxOutputBytes."},
+    [CONFIG_LIMITS_BODY_BYTES] = {"limits.body_bytes", CONFIG_NUMBER, 1024, DC_BODY_MAX_BYTES,
+                                  "10485760", NULL, NULL, false, "BYTES", "Largest request body."},
+    [CONFIG_SPARES_PYTHON] = {"spares.python", CONFIG_NUMBER, 0, DC_SPARES_MAX, "2", NULL, NULL,
+                              false, "N", "Python runs that are kept sealed ahead of time."},
+    [CONFIG_SPARES_NODE] = {"spares.node", CONFIG_NUMBER, 0, DC_SPARES_MAX, "2", NULL, NULL, false,
+                            "N", "Node runs that are kept sealed ahead of time."},
+    [CONFIG_ZYGOTE_FORKS] = {"zygote.forks", CONFIG_NUMBER, 1, 2000000000, "10000", NULL, NULL,
+                             false, "N",
+                             "Runs after which a zygote is replaced, since its runs share one "
+                             "address layout."},
+    [CONFIG_ZYGOTE_AGE_SECONDS] = {"zygote.age_seconds", CONFIG_NUMBER, 1, 2000000000, "3600", NULL,
+                                   NULL, false, "SECONDS", "Age after which a zygote is replaced."},
+    [CONFIG_RUNTIMES_PYTHON] = {"runtimes.python", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+                                "Python interpreters to put into the sealed root, absolute paths "
+                                "separated by commas, the default one first. Empty: "
+                                "/usr/bin/python3."},
+    [CONFIG_RUNTIMES_NODE] = {"runtimes.node", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+                              "Node.js interpreters to put into the sealed root, absolute paths "
+                              "separated by commas, the default one first. Empty: /usr/bin/node."},
+};

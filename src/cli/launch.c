@@ -1,0 +1,121 @@
+#include "cli/launch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "proto/link.h"
+
+#include "base/poison.h"
+
+enum { HELLO_WAIT_MS = 60000 };
+
+/* Test builds: DOCLE_TEST_WITHOUT=seccomp,landlock switches defences off, one by one, to show that
+ * an attack then succeeds. */
+static void read_without(struct launch_plan *plan)
+{
+#ifdef DOCLE_TEST_HOOKS
+    const char *wanted = getenv("DOCLE_TEST_WITHOUT");
+    char *save = NULL;
+    size_t count = 0;
+
+    (void)snprintf(plan->without_text, sizeof(plan->without_text), "%s", wanted ? wanted : "");
+    for (char *word = strtok_r(plan->without_text, ",", &save); word && count < LAUNCH_WITHOUT_MAX;
+         word = strtok_r(NULL, ",", &save))
+        plan->without[count++] = word;
+    plan->options.without = plan->without;
+#else
+    (void)plan;
+#endif
+}
+
+int launch_plan(const struct config *config, enum launch_profile profile, struct launch_plan *plan,
+                struct dc_err *err)
+{
+    static const char *const levels[] = {"limited", "standard", "full"};
+    bool single = profile == LAUNCH_SINGLE;
+
+    *plan = (struct launch_plan){0};
+    if (sealed_root_ensure(config, plan->root, err) < 0)
+        return -err->code;
+    (void)snprintf(plan->spare_texts[0], sizeof(plan->spare_texts[0]), "python=%u",
+                   single ? 0 : config_number(config, CONFIG_SPARES_PYTHON));
+    (void)snprintf(plan->spare_texts[1], sizeof(plan->spare_texts[1]), "node=%u",
+                   single ? 0 : config_number(config, CONFIG_SPARES_NODE));
+    plan->spares[0] = plan->spare_texts[0];
+    plan->spares[1] = plan->spare_texts[1];
+    plan->options = (struct launcher_options){
+        .root = plan->root,
+        .slots = single ? 1 : config_number(config, CONFIG_SLOTS),
+        .uid_base = config_number(config, CONFIG_UID_BASE),
+        .zygote_forks_max = config_number(config, CONFIG_ZYGOTE_FORKS),
+        .zygote_age_max_s = config_number(config, CONFIG_ZYGOTE_AGE_SECONDS),
+        .floor = levels[config_number(config, CONFIG_FLOOR)],
+        .spares = plan->spares,
+        .debug = config_number(config, CONFIG_LOG_LEVEL) == 0,
+    };
+    read_without(plan);
+    return 0;
+}
+
+/* One message of the launcher. 1: it was HELLO. */
+static int hear(int fd, struct launch_hello *ret_hello, struct dc_err *err)
+{
+    struct link_message message;
+    struct dc_err theirs;
+
+    if (link_receive(fd, &message, err) < 0)
+        return dc_context(err, "the launcher ended");
+    link_message_release(&message);
+    if (message.header.type == LAUNCH_HELLO && message.header.length == sizeof(*ret_hello)) {
+        memcpy(ret_hello, message.body, sizeof(*ret_hello));
+        return 1;
+    }
+    if (message.header.type == LAUNCH_FATAL && message.header.length == sizeof(theirs)) {
+        memcpy(&theirs, message.body, sizeof(theirs));
+        theirs.text[sizeof(theirs.text) - 1] = '\0';
+        return dc_fail(err, DC_DENIED, theirs.errnum, "%s", theirs.text);
+    }
+    return 0;
+}
+
+static int await_hello(int fd, struct launch_hello *ret_hello, struct dc_err *err)
+{
+    int64_t deadline = dc_now() + HELLO_WAIT_MS * DC_NS_PER_MS;
+    int result = 0;
+
+    while (result == 0) {
+        int64_t left = (deadline - dc_now()) / DC_NS_PER_MS;
+        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+        if (left <= 0)
+            return dc_fail(err, DC_TIMEOUT, 0, "the launcher is silent");
+        if (poll(&poll_fd, 1, (int)left) > 0)
+            result = hear(fd, ret_hello, err);
+    }
+    return result < 0 ? result : 0;
+}
+
+int launch_probe(const struct launch_plan *plan, struct launch_hello *ret_hello, struct dc_err *err)
+{
+    struct launcher_keeper keeper;
+    int ends[2];
+    int result;
+
+    if (launcher_keeper_start(&plan->options, &keeper, err) < 0)
+        return -err->code;
+    result = link_pair(ends, err);
+    if (result == 0) {
+        result = launcher_keeper_launch(&keeper, ends[1], err);
+        dc_close(ends[1]);
+        if (result == 0)
+            result = await_hello(ends[0], ret_hello, err);
+        dc_close(ends[0]);
+    }
+    launcher_keeper_release(&keeper);
+    return result;
+}

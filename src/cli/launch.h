@@ -1,0 +1,38 @@
+/* From settings to a running launcher. CLI processes. */
+#ifndef DOCLE_CLI_LAUNCH_H
+#define DOCLE_CLI_LAUNCH_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "cli/config.h"
+#include "cli/sealed_root.h"
+#include "proto/launch.h"
+#include "runs/launcher_keeper.h"
+
+enum { LAUNCH_WITHOUT_MAX = 16 };
+
+/* The words that struct launcher_options borrows. */
+struct launch_plan {
+    struct launcher_options options;
+    char root[SEALED_ROOT_PATH_MAX];
+    char spare_texts[2][32];
+    const char *spares[3];
+    char without_text[256];
+    const char *without[LAUNCH_WITHOUT_MAX + 1];
+};
+
+enum launch_profile {
+    LAUNCH_SERVER, /* as the settings say */
+    LAUNCH_SINGLE, /* one slot, no spares: `docle run` */
+};
+
+/* Fills the plan; makes the sealed root when there is none. */
+DC_MUST int launch_plan(const struct config *config, enum launch_profile profile,
+                        struct launch_plan *plan, struct dc_err *err);
+
+/* Starts a launcher, hears its HELLO and ends it again. Fails with the launcher's own words. */
+DC_MUST int launch_probe(const struct launch_plan *plan, struct launch_hello *ret_hello,
+                         struct dc_err *err);
+
+#endif
