@@ -43,6 +43,7 @@ struct store_worker {
     struct op_queue reads;
     bool stopping;
     bool checkpoint_due;
+    int pages_seen; /* length of the log when a checkpoint was last asked for */
     struct store_stats stats;
     struct store_conn *writer;
     pthread_t writer_thread;
@@ -174,6 +175,18 @@ static unsigned run_batch(struct store_conn *conn, struct store_op *ops)
     return commits;
 }
 
+/* With the lock held. The log shrinks only when it starts over, so what counts is its growth. */
+static void ask_for_checkpoint(struct store_worker *worker, int pages)
+{
+    if (pages < worker->pages_seen)
+        worker->pages_seen = 0;
+    if (pages - worker->pages_seen < WORKER_LOG_PAGES)
+        return;
+    worker->pages_seen = pages;
+    worker->checkpoint_due = true;
+    (void)pthread_cond_signal(&worker->read_wake);
+}
+
 static void finish_batch(struct store_worker *worker, struct store_op *ops, unsigned commits)
 {
     unsigned count = 0;
@@ -188,10 +201,7 @@ static void finish_batch(struct store_worker *worker, struct store_op *ops, unsi
     worker->stats.writes += count - failed;
     worker->stats.failed += failed;
     worker->stats.commits += commits;
-    if (pages >= WORKER_LOG_PAGES && !worker->checkpoint_due) {
-        worker->checkpoint_due = true;
-        (void)pthread_cond_signal(&worker->read_wake);
-    }
+    ask_for_checkpoint(worker, pages);
     (void)pthread_mutex_unlock(&worker->lock);
     while (ops) {
         struct store_op *op = ops;
