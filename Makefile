@@ -1,0 +1,62 @@
+# The usual way in. Everything here is a line or two over meson and the scripts in tools/ and tests/.
+# The build folder is build/; `make help` lists what there is.
+
+BUILD = build
+PREFIX ?= /usr/local
+export PREFIX
+
+.PHONY: help setup build run test check bench soak kill fuzz vmtest install clean format
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: ## install the Debian packages that are missing
+	@tools/setup build
+
+$(BUILD)/build.ninja:
+	@tools/setup build
+	meson setup $(BUILD)
+
+build: $(BUILD)/build.ninja ## build/docle and build/docle-launcher
+	@tools/setup build
+	@ninja -C $(BUILD) --quiet
+
+run: build ## build what is needed and serve on loopback, state in ./data
+	@exec tools/run
+
+test: ## everything; ends with "N passed, N failed"
+	@tools/setup build test
+	@tests/run
+
+check: ## format, layers, manuals, shell scripts
+	@tools/setup build test
+	@tools/check
+
+bench: build ## figures against the bare interpreters
+	@tools/setup build test
+	@tests/run --only bench
+
+soak: build ## ten minutes at full load, flat memory and descriptors
+	@tools/setup build test
+	@tests/run --only soak
+
+kill: build ## kill -9 of each process, again and again; nothing acknowledged is lost
+	@tools/setup build test
+	@tests/run --only kill
+
+fuzz: ## a minute for each parser
+	@tools/setup build test
+	@tests/run --only fuzz
+
+vmtest: build ## other kernels and cgroup v2, in a QEMU machine
+	@tools/setup build test vm
+	@tests/run --only vm
+
+install: build ## into DESTDIR and PREFIX
+	@tools/install
+
+format: ## clang-format over the sources
+	@find src tests -name '*.[ch]' -exec clang-format -i {} +
+
+clean: ## remove build folders; ./data stays
+	@rm -rf $(BUILD) build-*
