@@ -25,32 +25,45 @@ static int open_beside(const char *path, const char *suffix, int *ret_fd, struct
     return 0;
 }
 
-static int connect_to(const char *path, enum store_mode mode, enum db_make make,
-                      struct store_conn **ret_conn, struct dc_err *err)
+/* A connection without a database yet. */
+static int prepare(const char *path, struct store_conn **ret_conn, struct dc_err *err)
 {
     DC_AUTO(store_conn_free) struct store_conn *conn = calloc(1, sizeof(*conn));
 
     if (!conn)
         return dc_fail(err, DC_KERNEL, ENOMEM, "database '%s'", path);
     conn->watch.fd = -1;
-    conn->path = strdup(path);
-    if (!conn->path)
-        return dc_fail(err, DC_KERNEL, ENOMEM, "database '%s'", path);
-    if (db_open(path, mode, make, &conn->db, err) < 0 ||
-        store_watch_open(path, &conn->watch, err) < 0)
+    if (store_watch_open(path, &conn->watch, err) < 0)
         return -err->code;
     *ret_conn = dc_take(conn);
+    return 0;
+}
+
+static int make_or_migrate(struct store_conn *conn, const char *path, struct dc_err *err)
+{
+    if (db_open(path, STORE_READ_WRITE, DB_CREATE, &conn->db, err) < 0)
+        return -err->code;
+    if (migrate_to(conn->db, path, migration_count, err) < 0)
+        return dc_context(err, "'%s'", path);
     return 0;
 }
 
 int store_open(const char *path, struct store_conn **ret_conn, struct dc_err *err)
 {
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
+    int result;
 
-    if (connect_to(path, STORE_READ_WRITE, DB_CREATE, &conn, err) < 0)
+    if (prepare(path, &conn, err) < 0)
         return -err->code;
-    if (migrate_to(conn->db, path, migration_count, err) < 0)
-        return dc_context(err, "'%s'", path);
+    /* One at a time: SQLite does not wait for others when it turns a new file to its log. */
+    while (flock(conn->watch.fd, LOCK_EX) < 0) {
+        if (errno != EINTR)
+            return dc_fail_errno(err, "lock '%s-changes'", path);
+    }
+    result = make_or_migrate(conn, path, err);
+    (void)flock(conn->watch.fd, LOCK_UN);
+    if (result < 0)
+        return result;
     *ret_conn = dc_take(conn);
     return 0;
 }
@@ -58,7 +71,12 @@ int store_open(const char *path, struct store_conn **ret_conn, struct dc_err *er
 int store_connect(const char *path, enum store_mode mode, struct store_conn **ret_conn,
                   struct dc_err *err)
 {
-    return connect_to(path, mode, DB_EXISTING, ret_conn, err);
+    DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
+
+    if (prepare(path, &conn, err) < 0 || db_open(path, mode, DB_EXISTING, &conn->db, err) < 0)
+        return -err->code;
+    *ret_conn = dc_take(conn);
+    return 0;
 }
 
 void store_conn_free(struct store_conn *conn)
@@ -67,7 +85,6 @@ void store_conn_free(struct store_conn *conn)
         return;
     db_free(conn->db);
     store_watch_release(&conn->watch);
-    free(conn->path);
     free(conn);
 }
 

@@ -93,7 +93,7 @@ static int create_private(const char *path, struct dc_err *err)
     return 0;
 }
 
-static int configure(struct db *db, enum store_mode mode, struct dc_err *err)
+static int configure(struct db *db, enum store_mode mode, enum db_make make, struct dc_err *err)
 {
     char settings[256];
 
@@ -101,7 +101,8 @@ static int configure(struct db *db, enum store_mode mode, struct dc_err *err)
     (void)sqlite3_busy_timeout(db->handle, STORE_BUSY_MS);
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
-    if (mode == STORE_READ_WRITE && db_script(db, "PRAGMA journal_mode=WAL", err) < 0)
+    /* The log is a property of the file, set once; doing it again could meet a lock. */
+    if (make == DB_CREATE && db_script(db, "PRAGMA journal_mode=WAL", err) < 0)
         return -err->code;
     (void)snprintf(settings, sizeof(settings),
                    "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY;"
@@ -129,7 +130,7 @@ int db_open(const char *path, enum store_mode mode, enum db_make make, struct db
         (void)fail_sqlite(db, rc, "open", err);
         return dc_context(err, "'%s'", path);
     }
-    if (configure(db, mode, err) < 0)
+    if (configure(db, mode, make, err) < 0)
         return dc_context(err, "'%s'", path);
     *ret_db = dc_take(db);
     return 0;

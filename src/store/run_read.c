@@ -166,7 +166,8 @@ int store_runs_list(struct store_conn *conn, const struct store_run_filter *filt
         "SELECT " RUN_COLUMNS " FROM runs r WHERE r.project_id = $1 AND r.created_at >= $2"
         " AND (r.created_at, r.id) < ($3, $4)"
         " AND r.lang = COALESCE($5, r.lang)"
-        " AND ($6 IS NULL OR r.outcome = $6) AND ($7 IS NULL OR r.user_id = $7)"
+        " AND (CAST($6 AS TEXT) IS NULL OR r.outcome = $6) AND (CAST($7 AS TEXT) IS NULL OR "
+        "r.user_id = $7)"
         " ORDER BY r.created_at DESC, r.id DESC LIMIT $8";
     DC_AUTO(db_end) struct db_query *query = NULL;
     DC_AUTO(store_run_page_release) struct store_run_page page = {0};
@@ -193,21 +194,24 @@ int store_runs_list(struct store_conn *conn, const struct store_run_filter *filt
     return 0;
 }
 
+#define LEDGER_SUMS                                                                                \
+    "SELECT COUNT(*), COALESCE(SUM(cpu_ns), 0), COALESCE(SUM(wall_ns), 0),"                        \
+    " COALESCE(SUM(amount_micros), 0) FROM ledger WHERE at >= $1 AND at < $2"
+
 int store_ledger_sum(struct store_conn *conn, const char *project_id, int64_t from, int64_t to,
                      struct store_usage *ret_usage, struct dc_err *err)
 {
-    static const char sql[] =
-        "SELECT COUNT(*), COALESCE(SUM(cpu_ns), 0), COALESCE(SUM(wall_ns), 0),"
-        " COALESCE(SUM(amount_micros), 0) FROM ledger"
-        " WHERE project_id = COALESCE($1, project_id) AND at >= $2 AND at < $3";
+    static const char sql_all[] = LEDGER_SUMS;
+    static const char sql_project[] = LEDGER_SUMS " AND project_id = $3";
     DC_AUTO(db_end) struct db_query *query = NULL;
     bool row;
 
-    if (db_begin_query(conn->db, sql, &query, err) < 0)
+    if (db_begin_query(conn->db, project_id ? sql_project : sql_all, &query, err) < 0)
         return -err->code;
-    db_bind_text(query, 1, project_id);
-    db_bind_int(query, 2, from);
-    db_bind_int(query, 3, to);
+    db_bind_int(query, 1, from);
+    db_bind_int(query, 2, to);
+    if (project_id)
+        db_bind_text(query, 3, project_id);
     if (db_step(query, &row, err) < 0)
         return -err->code;
     ret_usage->runs = db_int(query, 0);

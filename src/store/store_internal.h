@@ -6,7 +6,6 @@
 
 struct store_conn {
     struct db *db;
-    char *path;
     bool changed; /* the open transaction touched keys or projects */
     struct store_watch watch;
     void (*on_change)(void *arg);
