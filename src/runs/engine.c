@@ -132,13 +132,14 @@ static void take_artifacts(struct engine_run *run)
     size_t length;
     const char *stream = artifact_reader_finish(run->artifacts, &length);
 
+    (void)dc_buf_byte(&run->result->members, ',');
     if (!artifacts) {
-        artifacts_print(&(struct artifacts){.truncated = true}, &run->result->files);
+        (void)dc_buf_text(&run->result->members, "\"files\":[],\"filesTruncated\":true");
         return;
     }
     artifacts_parse(stream, length, run->request->artifacts, run->request->artifact_count,
                     artifacts);
-    (void)artifacts_print(artifacts, &run->result->files);
+    (void)artifacts_print(artifacts, &run->result->members);
     free(artifacts);
 }
 
@@ -252,8 +253,9 @@ static void launch(struct engine_run *run)
         settle(run);
         return;
     }
-    memcpy(run->result->runtime_version, hello->runtimes[runtime].version,
-           sizeof(run->result->runtime_version));
+    (void)dc_buf_text(&run->result->members, "\"runtime\":");
+    (void)dc_buf_json_string(&run->result->members, hello->runtimes[runtime].version,
+                             strlen(hello->runtimes[runtime].version));
     run->phase = ENGINE_RUNNING;
     if (send_run(run, runtime, &err) < 0) {
         struct launch_ended ended = {.kind = END_SANDBOX_ERROR};

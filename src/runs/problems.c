@@ -33,6 +33,7 @@ void problems_add(struct problems *problems, enum problem_code code, const char 
                   const char *format, ...)
 {
     struct problem *problem;
+    char message[sizeof(problem->message)];
     va_list args;
 
     problems->total++;
@@ -40,12 +41,13 @@ void problems_add(struct problems *problems, enum problem_code code, const char 
         problems->list = calloc(PROBLEMS_MAX, sizeof(*problems->list));
     if (!problems->list || problems->count == PROBLEMS_MAX)
         return; /* counted all the same: total says that the request is bad */
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
     problem = &problems->list[problems->count++];
     problem->code = code;
     (void)snprintf(problem->path, sizeof(problem->path), "%s", path);
-    va_start(args, format);
-    (void)vsnprintf(problem->message, sizeof(problem->message), format, args);
-    va_end(args);
+    memcpy(problem->message, message, sizeof(message));
     end_on_character(problem->path);
     end_on_character(problem->message);
 }

@@ -32,7 +32,7 @@ void run_result_init(struct run_result *result)
     *result = (struct run_result){0};
     for (size_t i = 0; i < OUTPUT_STREAMS; i++)
         dc_buf_init(&result->streams[i], DC_OUTPUT_MAX_BYTES + 4096);
-    dc_buf_init(&result->files, SIZE_MAX / 4);
+    dc_buf_init(&result->members, SIZE_MAX / 4);
 }
 
 void run_result_release(struct run_result *result)
@@ -41,7 +41,7 @@ void run_result_release(struct run_result *result)
         return;
     for (size_t i = 0; i < OUTPUT_STREAMS; i++)
         dc_buf_release(&result->streams[i]);
-    dc_buf_release(&result->files);
+    dc_buf_release(&result->members);
 }
 
 const char *run_outcome_name(enum run_outcome outcome)
@@ -269,17 +269,15 @@ bool run_result_print(const struct run_result *result, struct dc_buf *out)
                      &(struct dc_buf){.data = (char *)(uintptr_t)result->message,
                                       .length = strlen(result->message)});
     (void)dc_buf_printf(out, ",\"lang\":\"%s\"", run_lang_name(result->lang));
-    if (*result->runtime_version)
-        (void)dc_buf_printf(out, ",\"runtime\":\"%s\"", result->runtime_version);
     (void)dc_buf_printf(out, ",\"truncated\":{\"stdout\":%s,\"stderr\":%s},\"limits\":",
                         result->truncated[OUTPUT_STDOUT] ? "true" : "false",
                         result->truncated[OUTPUT_STDERR] ? "true" : "false");
     (void)run_result_print_limits(result->limits, out);
     if (result->policy.clamped)
         print_clamped(out, &result->policy);
-    if (result->files.length) {
+    if (result->members.length) {
         (void)dc_buf_byte(out, ',');
-        (void)dc_buf_append(out, dc_buf_str(&result->files), result->files.length);
+        (void)dc_buf_append(out, dc_buf_str(&result->members), result->members.length);
     }
     (void)dc_buf_byte(out, '}');
     return !out->failed;
@@ -288,7 +286,7 @@ bool run_result_print(const struct run_result *result, struct dc_buf *out)
 size_t run_result_print_max(const struct run_result *result)
 {
     /* A byte of output takes at most six: \u00XX. */
-    return 2048 + result->files.length +
+    return 2048 + result->members.length +
            6 * (result->streams[OUTPUT_STDOUT].length + result->streams[OUTPUT_STDERR].length);
 }
 

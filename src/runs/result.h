@@ -43,7 +43,6 @@ struct run_result {
     char id[DC_UUID_SIZE];
     int64_t created_ns; /* wall clock, when the request was accepted */
     enum run_lang lang;
-    char runtime_version[16];
     enum run_outcome outcome;
     int exit_code;
     int signal;      /* 0: none */
@@ -57,7 +56,7 @@ struct run_result {
     struct run_policy policy;
     char message[200]; /* why it was stopped and what to do; empty for ok, error */
     struct dc_buf streams[OUTPUT_STREAMS]; /* kept output, with the texts of the product added */
-    struct dc_buf files; /* members of the answer as artifacts_print makes them; empty: none */
+    struct dc_buf members; /* further members of the answer, without braces: runtime, files */
 };
 
 void run_result_init(struct run_result *result);

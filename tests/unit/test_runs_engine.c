@@ -310,7 +310,7 @@ static void runs_a_program(void **state)
     assert_string_equal(text_of(&one, OUTPUT_STDERR), "oops\n");
     assert_true(one.result.warm);
     assert_string_equal(one.result.id, one.id);
-    assert_string_equal(one.result.runtime_version, "3.11.2");
+    assert_string_equal(dc_buf_str(&one.result.members), "\"runtime\":\"3.11.2\"");
     assert_int_equal(run_result_cpu_ms(&one.result), 2);
     assert_int_equal(run_result_duration_ms(&one.result), 3);
     dispose(&one);
@@ -451,7 +451,7 @@ static void picks_the_runtime(void **state)
     one.request.version = "18";
     assert_int_equal(begin(world, &one, NULL), 0);
     wait_done(world, &one);
-    assert_string_equal(one.result.runtime_version, "18.1.0");
+    assert_string_equal(dc_buf_str(&one.result.members), "\"runtime\":\"18.1.0\"");
     dispose(&one);
     prepare(&one, RUN_NODE, "p1", "true");
     one.request.version = "2"; /* not a prefix at a dot */
@@ -489,8 +489,8 @@ static void returns_artifacts(void **state)
     assert_int_equal(run_request_add_artifact(&one.request, "a*", &err), 0);
     assert_int_equal(begin(*state, &one, NULL), 0);
     wait_done(*state, &one);
-    assert_string_equal(dc_buf_str(&one.result.files),
-                        "\"files\":[{\"path\":\"a.txt\",\"size\":2,\"encoding\":\"base64\","
+    assert_string_equal(dc_buf_str(&one.result.members),
+                        "\"runtime\":\"3.11.2\",\"files\":[{\"path\":\"a.txt\",\"size\":2,\"encoding\":\"base64\","
                         "\"content\":\"aGk=\"}],\"filesTruncated\":true");
     dispose(&one);
 }

@@ -179,7 +179,7 @@ static void any_bytes_make_valid_json(void **state) /* O-06 */
     (void)dc_buf_text(&result.streams[OUTPUT_STDERR], "\x1b]0;title\a</script>\xe2\x98\x83\xff");
     result.policy.clamped = 1u << POLICY_TIMEOUT_MS | 1u << POLICY_CPUS_CENTI;
     result.policy.value[POLICY_CPUS_CENTI] = 50;
-    (void)dc_buf_text(&result.files, "\"files\":[],\"filesTruncated\":true");
+    (void)dc_buf_text(&result.members, "\"files\":[],\"filesTruncated\":true");
     tree = print(&result);
     assert_string_equal(json_string_value(json_object_get(tree, "stderr")),
                         "\x1b]0;title\a</script>\xe2\x98\x83\xef\xbf\xbd");
