@@ -141,14 +141,18 @@ static bool is_well(const struct doctor *doctor)
     return doctor->serves && doctor->level >= doctor->floor;
 }
 
-static void print_line(const struct probe_line *line, struct dc_buf *out)
+/* before: the line above, whose remedy is not said twice; or NULL. */
+static void print_line(const struct probe_line *line, const struct probe_line *before,
+                       struct dc_buf *out)
 {
     static const char *const marks[] = {
         [PROBE_OK] = "ok     ", [PROBE_WEAK] = "weaker ", [PROBE_MISSING] = "MISSING"};
 
     dc_buf_printf(out, "%s  %-27s  %s\n", marks[line->state], line->name, line->found);
-    if (line->remedy[0])
-        dc_buf_printf(out, "%38s%s\n", "mend: ", line->remedy);
+    if (line->remedy[0] && before && strcmp(before->remedy, line->remedy) == 0)
+        dc_buf_printf(out, "%38smend: as above\n", "");
+    else if (line->remedy[0])
+        dc_buf_printf(out, "%38smend: %s\n", "", line->remedy);
 }
 
 static void print_line_json(const struct probe_line *line, bool first, struct dc_buf *out)
@@ -166,6 +170,11 @@ static void print_line_json(const struct probe_line *line, bool first, struct dc
     dc_buf_byte(out, '}');
 }
 
+static const struct probe_line *nth_line(const struct doctor *doctor, size_t i)
+{
+    return i < doctor->host.count ? &doctor->host.lines[i] : &doctor->extra[i - doctor->host.count];
+}
+
 static void print_doctor(const struct doctor *doctor, struct dc_buf *out)
 {
     size_t total = doctor->host.count + doctor->extra_count;
@@ -175,14 +184,12 @@ static void print_doctor(const struct doctor *doctor, struct dc_buf *out)
                       probe_level_name(doctor->level), probe_level_name(doctor->floor),
                       is_well(doctor) ? "true" : "false");
     for (size_t i = 0; i < total; i++) {
-        const struct probe_line *line = i < doctor->host.count
-                                            ? &doctor->host.lines[i]
-                                            : &doctor->extra[i - doctor->host.count];
+        const struct probe_line *line = nth_line(doctor, i);
 
         if (doctor->json)
             print_line_json(line, i == 0, out);
         else
-            print_line(line, out);
+            print_line(line, i ? nth_line(doctor, i - 1) : NULL, out);
     }
     if (doctor->json)
         dc_buf_text(out, "]}\n");
@@ -201,7 +208,7 @@ void doctor_explain(const struct config *config, struct dc_buf *out)
     probe_host(config_number(config, CONFIG_UID_BASE), &report);
     for (size_t i = 0; i < report.count; i++)
         if (report.lines[i].state != PROBE_OK)
-            print_line(&report.lines[i], out);
+            print_line(&report.lines[i], i ? &report.lines[i - 1] : NULL, out);
 }
 
 static int take_json(void *context, int option, const char *value, struct dc_err *err)

@@ -1,6 +1,7 @@
 #include "cli/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,24 @@ int launch_plan(const struct config *config, enum launch_profile profile, struct
     return 0;
 }
 
+int launch_keeper(const struct launch_plan *plan, bool quiet, struct launcher_keeper *ret_keeper,
+                  struct dc_err *err)
+{
+    DC_AUTO(dc_close) int saved = -1;
+    DC_AUTO(dc_close) int null = -1;
+    int result;
+
+    if (!quiet)
+        return launcher_keeper_start(&plan->options, ret_keeper, err);
+    saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (saved < 0 || null < 0 || dup2(null, STDERR_FILENO) < 0)
+        return dc_fail_errno(err, "standard error");
+    result = launcher_keeper_start(&plan->options, ret_keeper, err);
+    (void)dup2(saved, STDERR_FILENO); /* it was there a moment ago */
+    return result;
+}
+
 /* One message of the launcher. 1: it was HELLO. */
 static int hear(int fd, struct launch_hello *ret_hello, struct dc_err *err)
 {
@@ -106,7 +125,7 @@ int launch_probe(const struct launch_plan *plan, struct launch_hello *ret_hello,
     int ends[2];
     int result;
 
-    if (launcher_keeper_start(&plan->options, &keeper, err) < 0)
+    if (launch_keeper(plan, !plan->options.debug, &keeper, err) < 0)
         return -err->code;
     result = link_pair(ends, err);
     if (result == 0) {

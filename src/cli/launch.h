@@ -2,6 +2,7 @@
 #ifndef DOCLE_CLI_LAUNCH_H
 #define DOCLE_CLI_LAUNCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -30,6 +31,11 @@ enum launch_profile {
 /* Fills the plan; makes the sealed root when there is none. */
 DC_MUST int launch_plan(const struct config *config, enum launch_profile profile,
                         struct launch_plan *plan, struct dc_err *err);
+
+/* Forks the launcher's keeper. quiet: what it and the launcher log is dropped, since standard error
+ * belongs to somebody else; a launcher that cannot serve says so over its link. */
+DC_MUST int launch_keeper(const struct launch_plan *plan, bool quiet,
+                          struct launcher_keeper *ret_keeper, struct dc_err *err);
 
 /* Starts a launcher, hears its HELLO and ends it again. Fails with the launcher's own words. */
 DC_MUST int launch_probe(const struct launch_plan *plan, struct launch_hello *ret_hello,

@@ -217,9 +217,9 @@ static const char *group_remedy(const struct probe_report *report, enum cgroup_p
                    : "start it by the unit packaging/systemd/docle.service (Delegate=yes), or in a "
                      "container whose cgroup file system is writable";
     if (error == EACCES || error == EPERM || error == EROFS)
-        return "give this user a group in each v1 hierarchy (memory, pids, cpu, cpuacct), "
-               "mkdir and chown below /sys/fs/cgroup, and start docle in it; in a container, mount "
-               "them writable";
+        return "as root: for c in memory pids cpu cpuacct unified; do d=/sys/fs/cgroup/$c/docle; "
+               "mkdir -p $d; chown -R USER $d; echo PID >$d/cgroup.procs; done (PID: the shell "
+               "that starts docle); in a container: mount /sys/fs/cgroup writable";
     return part == CG_MEMORY ? "boot with cgroup_enable=memory swapaccount=1, or mount the memory "
                                "hierarchy"
                              : "mount the hierarchy below /sys/fs/cgroup (package cgroupfs-mount, "
