@@ -1,0 +1,144 @@
+// What a Node zygote runs, as a module loaded ahead of the main program (--require): loads what is common, serves,
+// and in each child turns the process into one that looks freshly started with the caller's program. Then it
+// returns, and Node itself runs that program by its own rules: CommonJS or ES module, errors printed, exit codes.
+//
+// The main program on the zygote's command line is a placeholder; which one it is, is known in the child only.
+'use strict';
+
+const { isMainThread } = require('worker_threads');
+
+const WORKSPACE = '/workspace';
+
+// Read by Node before any JavaScript runs: a program that sets one wants a fresh interpreter.
+const STARTUP_VARIABLES = /^(NODE_(?!ENV$|TLS_REJECT_UNAUTHORIZED$)|OPENSSL_|SSL_CERT_)/;
+
+const COMMON_MODULES = [
+  'assert', 'async_hooks', 'buffer', 'child_process', 'crypto', 'events', 'fs', 'fs/promises', 'http', 'https',
+  'module', 'net', 'os', 'path', 'perf_hooks', 'process', 'querystring', 'readline', 'stream', 'stream/promises',
+  'string_decoder', 'timers', 'timers/promises', 'tls', 'tty', 'url', 'util', 'v8', 'vm', 'worker_threads', 'zlib',
+];
+
+const docle = isMainThread ? require(`${__dirname}/docle.node`) : null;
+
+// --- in the zygote ------------------------------------------------------------------------------------------------
+
+// Standard output is /dev/null here and a pipe in a run. The stream made now writes synchronously to both, so a
+// program loses nothing that it wrote before process.exit().
+function warm() {
+  for (const name of COMMON_MODULES) require(name);
+  console.log('%s %o', 'warm', { a: [1, 2] });
+  process.stderr.write('');
+  for (const name of ['URL', 'URLSearchParams', 'TextEncoder', 'TextDecoder', 'AbortController', 'structuredClone',
+    'performance', 'queueMicrotask', 'setImmediate']) {
+    void globalThis[name];
+  }
+  void [setTimeout, Promise, Buffer.from('x').toString('base64')];
+}
+
+// Without the processor's figures in /proc a run would see no processors.
+function processorsOf(os) {
+  const idle = { user: 0, nice: 0, sys: 0, idle: 0, irq: 0 };
+  return os.cpus().map(({ model, speed }) => ({ model, speed, times: { ...idle } }));
+}
+
+// --- in a child ---------------------------------------------------------------------------------------------------
+
+function redefine(object, name, value) {
+  Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
+}
+
+function settleProcess(run, path) {
+  const startedAt = process.uptime();
+  const { uptime } = process;
+
+  process.chdir(run.training ? '/' : WORKSPACE); // Node remembers where it was
+  Object.defineProperty(process, 'pid', { value: docle.pid() });
+  Object.defineProperty(process, '_preload_modules', { value: [] });
+  process.argv.splice(1, Infinity, path, ...run.args);
+  process.execArgv = [];
+  process.uptime = () => uptime() - startedAt;
+  process.reallyExit = docle.finish;
+  if (process.env.TZ !== undefined) process.env.TZ = process.env.TZ; // V8 asks the C library again
+}
+
+// The isolate's own generator is the same in all forks. The main context takes its state from the seed now; later
+// contexts draw from the isolate's generator again, so each gets a seed for its making.
+function settleRandomness(vm, crypto) {
+  Math.random();
+  docle.seed(0);
+  for (const name of ['createContext', 'runInNewContext']) {
+    const original = vm[name];
+    redefine(vm, name, {
+      [name](...args) {
+        docle.seed(crypto.randomInt(1, 0x7fffffff));
+        try {
+          const result = original.apply(this, args);
+          if (name === 'createContext') vm.runInContext('Math.random()', result);
+          return result;
+        } finally {
+          docle.seed(0);
+        }
+      },
+    }[name]);
+  }
+}
+
+function beforeExit() {
+  process.emit('beforeExit', process.exitCode ?? 0);
+}
+
+function exit() {
+  if (!process._exiting) {
+    process._exiting = true;
+    process.emit('exit', process.exitCode ?? 0);
+  }
+  docle.finish(process.exitCode ?? 0);
+}
+
+// Node is about to call Module.runMain(placeholder): the accessor puts everything back to how Node had it and
+// answers with a call of the original for the caller's program, so that nothing of us shows in a stack trace.
+function replaceMain(Module, path) {
+  const original = Module.runMain;
+  Object.defineProperty(Module, 'runMain', {
+    configurable: true,
+    enumerable: true,
+    get() {
+      redefine(Module, 'runMain', original);
+      return original.bind(Module, path);
+    },
+  });
+}
+
+function needsFreshInterpreter(path) {
+  if (/\.[mc]?ts$/.test(path) && !process.features.typescript) return true;
+  return Object.keys(process.env).some((name) => STARTUP_VARIABLES.test(name));
+}
+
+function plainArguments(run, path) {
+  const argv = [process.execPath, `--max-old-space-size=${run.heapMB}`];
+  if (/\.[mc]?ts$/.test(path) && !process.features.typescript) argv.push('--import', `${__dirname}/typescript.mjs`);
+  return [...argv, path, ...run.args];
+}
+
+function main() {
+  const Module = require('module');
+  const os = require('os');
+  const vm = require('vm');
+  const crypto = require('crypto');
+
+  warm();
+  const processors = processorsOf(os);
+  docle.collectGarbage();
+  const run = docle.serve();
+  const path = run.training ? `${__dirname}/training.js` : `${WORKSPACE}/${run.entrypoint}`;
+
+  if (needsFreshInterpreter(path)) docle.exec(process.execPath, plainArguments(run, path));
+  settleProcess(run, path);
+  settleRandomness(vm, crypto);
+  os.cpus = () => structuredClone(processors);
+  for (const name of Object.keys(Module._cache)) delete Module._cache[name];
+  replaceMain(Module, path);
+  docle.guard(beforeExit, exit);
+}
+
+if (isMainThread) main();

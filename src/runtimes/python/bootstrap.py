@@ -1,0 +1,229 @@
+"""What a Python zygote runs: imports what is common, serves, and runs the caller's program in each child.
+
+The child behaves as `python3 /workspace/main.py` would: same globals, same tracebacks, same exit codes, same
+order of things at the end. Where that cannot be had in a fork (start-up settings in the environment, sources that
+only the interpreter's own reader can judge), the child replaces itself by a fresh interpreter.
+
+The training child takes the same way as a run, so that its pages are those that a run touches.
+"""
+
+import sys
+
+HERE = sys.path[0]
+WORKSPACE = "/workspace"
+LIVE_OUTPUT = 1  # JOB_LIVE_OUTPUT of src/proto/job.h
+STARTUP_PREFIX = "PYTHON"
+
+import _docle
+
+import atexit
+import builtins
+import gc
+import io
+import os
+import signal
+import threading
+import time
+from importlib.machinery import SourceFileLoader
+
+# Common in short programs, or dear to import; nothing here starts a thread or draws a random number.
+import argparse, ast, asyncio, base64, bisect, calendar, collections, concurrent.futures, contextlib, copy, csv
+import dataclasses, datetime, decimal, enum, fractions, functools, glob, hashlib, heapq, inspect, itertools, json
+import locale, logging, math, operator, pathlib, pickle, platform, pprint, queue, random, re, secrets, shutil, socket
+import sqlite3, ssl, statistics, string, struct, subprocess, tempfile, textwrap, traceback, types, typing
+import unicodedata, urllib.parse, urllib.request, uuid, warnings, zlib
+
+PLAIN = [sys.executable, "-X", "utf8", "-B"]
+
+
+def open_standard_streams():
+    """Makes sys.stdin, stdout and stderr anew on pipes, as they will be in a run: what the streams remember about
+    their descriptor (can it seek?) must be true there."""
+    ends = os.pipe()
+    saved = [os.dup(fd) for fd in range(3)]
+    for fd in range(3):
+        os.dup2(ends[fd > 0], fd)
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        raw = io.FileIO(fd, "wb" if fd else "rb", closefd=False)
+        raw.name = f"<{name}>"
+        stream = io.TextIOWrapper(
+            io.BufferedWriter(raw) if fd else io.BufferedReader(raw),
+            encoding="utf-8",
+            errors="backslashreplace" if fd == 2 else "surrogateescape",
+            newline="\n" if fd else None,
+            line_buffering=fd == 2,
+        )
+        stream.mode = "w" if fd else "r"
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    for fd in range(3):
+        os.dup2(saved[fd], fd)
+        os.close(saved[fd])
+    os.close(ends[0])
+    os.close(ends[1])
+
+
+def reseed():
+    """In the sealed child. `random` is reseeded by its own at-fork hook, secrets and uuid4 ask the kernel; OpenSSL
+    notices a fork by the process id alone, which may be the same in two namespaces."""
+    ssl.RAND_add(os.urandom(48), 48.0)
+
+
+def exec_interpreter(path, args, env):
+    os.execve(PLAIN[0], [*PLAIN, path, *args], env)
+
+
+def apply_environment(pairs):
+    """Returns the environment as a dict, after putting it into os.environ."""
+    env = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        env[name] = value
+    os.environ.update(env)
+    if "TZ" in env:
+        time.tzset()
+    return env
+
+
+def new_main(path):
+    main = types.ModuleType("__main__")
+    main.__loader__ = SourceFileLoader("__main__", path)
+    if sys.version_info < (3, 14):
+        main.__annotations__ = {}
+    main.__builtins__ = builtins
+    main.__file__ = path
+    main.__cached__ = None
+    sys.modules["__main__"] = main
+    return main
+
+
+def exit_code(value):
+    """What sys.exit(value) ends with; anything but None and integers is printed."""
+    if value is None:
+        return 0
+    if isinstance(value, int):
+        return value & 0xFF if -(2**63) <= value < 2**63 else 0xFF
+    try:
+        sys.stderr.flush()
+        print(value, file=sys.stderr)
+    except Exception:
+        pass
+    return 1
+
+
+def run_code(code, main):
+    """Runs the program; returns (exit code, interrupted)."""
+    try:
+        exec(code, main.__dict__)
+    except SystemExit as error:
+        return exit_code(error.code), False
+    except BaseException as error:
+        trace = error.__traceback__
+        _docle.report(error.with_traceback(trace and trace.tb_next))
+        return 1, isinstance(error, KeyboardInterrupt)
+    return 0, False
+
+
+def clear_module(module):
+    """As the interpreter does at its end, so that __del__ runs and forgotten files are flushed."""
+    names = module.__dict__
+    for private in (True, False):
+        for name in list(names):
+            if name != "__builtins__" and (name[:1] == "_" and name[1:2] != "_") == private:
+                names[name] = None
+
+
+def wind_up(main, known_modules):
+    """The interpreter's order: non-daemon threads, atexit, flush, modules, flush. Returns 0, or 120 when standard
+    output could not be written."""
+    status = 0
+    try:
+        threading._shutdown()
+    except BaseException as error:
+        _docle.report(error)
+    atexit._run_exitfuncs()
+    status = flush_streams()
+    foreign = [module for name, module in list(sys.modules.items()) if name not in known_modules]
+    clear_module(main)
+    for module in reversed(foreign):
+        origin = getattr(module, "__file__", None)
+        if origin and origin.startswith(WORKSPACE):
+            clear_module(module)
+    gc.collect()
+    return flush_streams() or status
+
+
+def flush_streams():
+    status = 0
+    if sys.stdout is not None and not getattr(sys.stdout, "closed", False):
+        try:
+            sys.stdout.flush()
+        except BaseException as error:
+            unraisable(error, sys.stdout)
+            status = 120
+    if sys.stderr is not None and not getattr(sys.stderr, "closed", False):
+        try:
+            sys.stderr.flush()
+        except BaseException:
+            status = 120
+    return status
+
+
+def unraisable(error, subject):
+    try:
+        print(f"Exception ignored in: {subject!r}", file=sys.stderr)
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    except Exception:
+        pass
+
+
+def read_source(path):
+    with io.FileIO(path) as file:
+        return file.readall()
+
+
+def prepare(entrypoint, args, env_pairs, flags):
+    """Makes the process look freshly started; returns what to run."""
+    path = f"{WORKSPACE}/{entrypoint}" if entrypoint is not None else f"{HERE}/training.py"
+    env = apply_environment(env_pairs)
+    if any(name.startswith(STARTUP_PREFIX) for name in env):
+        exec_interpreter(path, args, env)
+    if flags & LIVE_OUTPUT:
+        sys.stdout.reconfigure(line_buffering=True)
+    sys.argv[:] = [path, *args]
+    sys.orig_argv = [*PLAIN, path, *args]
+    folder = path[: path.rindex("/")]
+    sys.path[0] = folder
+    if folder != WORKSPACE and entrypoint is not None:
+        sys.path.insert(1, WORKSPACE)
+    try:
+        return path, compile(read_source(path), path, "exec", dont_inherit=True)
+    except (OSError, ValueError, UnicodeError):
+        exec_interpreter(path, args, env)
+    except SyntaxError as error:
+        if "unicode error" in str(error.msg) or "null byte" in str(error.msg):
+            exec_interpreter(path, args, env)
+        _docle.report(error.with_traceback(None))
+        return path, None
+
+
+def main():
+    open_standard_streams()
+    known_modules = frozenset(sys.modules)
+    del sys.modules["_docle"]
+    gc.collect()
+    gc.freeze()
+    entrypoint, args, env, flags, _ = _docle.serve(reseed)
+    path, code = prepare(entrypoint, args, env, flags)
+    status, interrupted = 1, False
+    module = new_main(path)
+    if code:
+        status, interrupted = run_code(code, module)
+    status = wind_up(module, known_modules) or status
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    _docle.finish(status)
+
+
+main()
