@@ -1,0 +1,15 @@
+/* Runs as the store keeps them, as the JSON that clients read. API process. */
+#ifndef DOCLE_API_HISTORY_PRINT_H
+#define DOCLE_API_HISTORY_PRINT_H
+
+#include "base/buf.h"
+#include "store/runs.h"
+
+/* {"id","status","lang","createdAt"}: where a run is that has not ended. */
+void history_print_status(const char *id, bool running, const char *lang, int64_t created_at,
+                          struct dc_buf *out);
+
+/* One entry of a list. status: what is known better than the store does, or NULL. */
+void history_print_summary(const struct store_run *run, const char *status, struct dc_buf *out);
+
+#endif

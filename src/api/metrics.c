@@ -1,0 +1,174 @@
+#include "api/metrics.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "runs/result.h"
+
+#include "base/poison.h"
+
+static void head(struct dc_buf *out, const char *name, const char *type, const char *help)
+{
+    (void)dc_buf_printf(out, "# HELP docle_%s %s\n# TYPE docle_%s %s\n", name, help, name, type);
+}
+
+static void single(struct dc_buf *out, const char *name, const char *type, const char *help,
+                   uint64_t value)
+{
+    head(out, name, type, help);
+    (void)dc_buf_printf(out, "docle_%s %" PRIu64 "\n", name, value);
+}
+
+/* Nanoseconds as seconds, without floating point. */
+static void seconds(struct dc_buf *out, uint64_t ns)
+{
+    (void)dc_buf_printf(out, "%" PRIu64 ".%09" PRIu64, ns / (uint64_t)DC_NS_PER_S,
+                        ns % (uint64_t)DC_NS_PER_S);
+}
+
+/* labels: `lang="python",` or "". */
+static void histogram(struct dc_buf *out, const char *name, const char *labels,
+                      const struct engine_histogram *histogram)
+{
+    size_t labels_length = strlen(labels);
+    int shown = labels_length ? (int)labels_length - 1 : 0;
+    uint64_t below = 0;
+
+    for (size_t i = 0; i < ENGINE_BUCKETS - 1; i++) {
+        below += histogram->buckets[i];
+        (void)dc_buf_printf(out, "docle_%s_bucket{%sle=\"%u.%03u\"} %" PRIu64 "\n", name, labels,
+                            engine_bucket_bounds_ms[i] / 1000, engine_bucket_bounds_ms[i] % 1000,
+                            below);
+    }
+    (void)dc_buf_printf(out, "docle_%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n", name, labels,
+                        histogram->count);
+    (void)dc_buf_printf(out, "docle_%s_sum%s%.*s%s ", name, shown ? "{" : "", shown, labels,
+                        shown ? "}" : "");
+    seconds(out, histogram->sum_ns);
+    (void)dc_buf_printf(out, "\ndocle_%s_count%s%.*s%s %" PRIu64 "\n", name, shown ? "{" : "",
+                        shown, labels, shown ? "}" : "", histogram->count);
+}
+
+static void print_runs(struct dc_buf *out, const struct engine_stats *stats)
+{
+    head(out, "runs_total", "counter", "Runs that ended, by language and outcome.");
+    for (int lang = 0; lang < RUN_LANGS; lang++)
+        for (int outcome = 0; outcome < OUTCOMES; outcome++)
+            (void)dc_buf_printf(
+                out, "docle_runs_total{lang=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
+                run_lang_name((enum run_lang)lang), run_outcome_name((enum run_outcome)outcome),
+                stats->runs[lang][outcome]);
+    head(out, "run_duration_seconds", "histogram",
+         "Time from a run's acceptance to its end, waiting included.");
+    for (int lang = 0; lang < RUN_LANGS; lang++)
+        histogram(out, "run_duration_seconds",
+                  lang == RUN_PYTHON ? "lang=\"python\"," : "lang=\"node\",",
+                  &stats->latency[lang]);
+    head(out, "run_wait_seconds", "histogram", "Time that runs waited for a slot.");
+    histogram(out, "run_wait_seconds", "", &stats->waiting);
+    head(out, "runs_refused_total", "counter", "Runs that were not taken, by reason.");
+    (void)dc_buf_printf(out,
+                        "docle_runs_refused_total{reason=\"project_limit\"} %" PRIu64
+                        "\ndocle_runs_refused_total{reason=\"server_full\"} %" PRIu64
+                        "\ndocle_runs_refused_total{reason=\"wait_expired\"} %" PRIu64 "\n",
+                        stats->refused_own, stats->refused_full, stats->wait_expired);
+    single(out, "runs_running", "gauge", "Runs that hold a slot.", stats->running);
+    single(out, "queue_depth", "gauge", "Runs that wait for a slot.", stats->queued);
+    single(out, "slots", "gauge", "Runs that may execute at once; 0 while the launcher is away.",
+           stats->slots);
+}
+
+static void print_runtimes(struct dc_buf *out, const char *name, const char *type,
+                           const char *help, const struct launch_hello *hello,
+                           uint64_t (*value)(const struct launch_stats *stats, int runtime),
+                           const struct launch_stats *stats)
+{
+    head(out, name, type, help);
+    for (int i = 0; hello && i < hello->runtime_count; i++)
+        (void)dc_buf_printf(out, "docle_%s{lang=\"%s\",version=\"%s\",start=\"%s\"} %" PRIu64 "\n",
+                            name, hello->runtimes[i].name, hello->runtimes[i].version,
+                            hello->runtimes[i].start == START_ZYGOTE ? "zygote" : "plain",
+                            value(stats, i));
+}
+
+static uint64_t forks_of(const struct launch_stats *stats, int runtime)
+{
+    return stats->zygote_forks[runtime];
+}
+
+static uint64_t spares_of(const struct launch_stats *stats, int runtime)
+{
+    return stats->spares[runtime];
+}
+
+static void print_launcher(struct dc_buf *out, const struct launcher_client_stats *stats,
+                           const struct launch_hello *hello)
+{
+    const struct launch_stats *last = &stats->last;
+
+    head(out, "starts_total", "counter",
+         "Starts of runs since the launcher's own: in a spare sealed ahead, by a fork on demand, "
+         "by a plain process.");
+    (void)dc_buf_printf(out,
+                        "docle_starts_total{kind=\"warm\"} %" PRIu64
+                        "\ndocle_starts_total{kind=\"cold\"} %" PRIu64
+                        "\ndocle_starts_total{kind=\"plain\"} %" PRIu64 "\n",
+                        last->warm_starts, last->cold_starts, last->plain_starts);
+    print_runtimes(out, "zygote_forks_total", "counter", "Forks by runtime.", hello, forks_of,
+                   last);
+    print_runtimes(out, "spares", "gauge", "Sandboxes sealed ahead.", hello, spares_of, last);
+    single(out, "zygote_restarts_total", "counter", "Zygotes that were replaced.",
+           last->zygote_restarts);
+    single(out, "slots_rebuilt_total", "counter", "Slots that could not be lent again.",
+           last->slots_rebuilt);
+    single(out, "slots_busy", "gauge", "Slots lent to a run.", last->slots_busy);
+    single(out, "launcher_starts_total", "counter", "Starts of the launcher.", stats->starts);
+    single(out, "launcher_deaths_total", "counter", "Unwanted ends of the launcher.",
+           stats->deaths);
+}
+
+static void print_http(struct dc_buf *out, const struct metrics_sources *sources)
+{
+    head(out, "http_requests_total", "counter", "Answered requests by route and status class.");
+    for (int route = 0; sources->routes[route]; route++)
+        for (int class = 0; class < METRICS_CLASSES; class ++)
+            if (sources->own->requests[route][class])
+                (void)dc_buf_printf(
+                    out, "docle_http_requests_total{route=\"%s\",status=\"%dxx\"} %" PRIu64 "\n",
+                    sources->routes[route], class + 1, sources->own->requests[route][class]);
+    single(out, "http_requests_in_flight", "gauge", "Requests that wait for their answer.",
+           sources->own->in_flight);
+    single(out, "http_streams", "gauge", "Event streams that are open.", sources->own->streams);
+    single(out, "http_connections", "gauge", "Client connections.", sources->connections);
+    single(out, "idempotent_replays_total", "counter", "Answers that repeated a stored result.",
+           sources->own->replays);
+}
+
+static void print_store(struct dc_buf *out, const struct store_stats *stats)
+{
+    single(out, "store_writes_total", "counter", "Write operations committed.", stats->writes);
+    single(out, "store_commits_total", "counter", "Durable commits.", stats->commits);
+    single(out, "store_failures_total", "counter", "Operations that failed.", stats->failed);
+    single(out, "store_reads_total", "counter", "Read operations.", stats->reads);
+    single(out, "store_write_queue", "gauge", "Writes waiting.", stats->write_queue);
+    single(out, "store_read_queue", "gauge", "Reads waiting.", stats->read_queue);
+    single(out, "store_checkpoints_total", "counter", "Times the log was folded into the file.",
+           stats->checkpoints);
+}
+
+bool metrics_print(const struct metrics_sources *sources, struct dc_buf *out)
+{
+    head(out, "info", "gauge", "Version of the program.");
+    (void)dc_buf_text(out, "docle_info{version=\"" DOCLE_VERSION "\"} 1\n");
+    single(out, "ready", "gauge", "1 when runs can be accepted.", sources->ready);
+    single(out, "start_time_seconds", "gauge", "When the server started, Unix time.",
+           (uint64_t)(sources->own->started_ns / DC_NS_PER_S));
+    print_runs(out, sources->engine);
+    print_launcher(out, &sources->engine->launcher, sources->hello);
+    print_http(out, sources);
+    print_store(out, sources->store);
+    return !out->failed;
+}

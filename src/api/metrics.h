@@ -1,0 +1,36 @@
+/* Figures for Prometheus, text format 0.0.4. API process, loop thread. */
+#ifndef DOCLE_API_METRICS_H
+#define DOCLE_API_METRICS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "runs/engine.h"
+#include "store/worker.h"
+
+/* HTTP status classes: 1xx to 5xx by index 0 to 4. */
+enum { METRICS_CLASSES = 5, METRICS_ROUTES_MAX = 16 };
+
+/* What the API counts itself. */
+struct metrics {
+    uint64_t requests[METRICS_ROUTES_MAX][METRICS_CLASSES]; /* by index of the route */
+    uint64_t in_flight;
+    uint64_t streams;
+    uint64_t replays; /* answered from an idempotency key */
+    int64_t started_ns; /* wall clock */
+};
+
+/* Everything that is printed. */
+struct metrics_sources {
+    const struct metrics *own;
+    const char *const *routes; /* names by index, NULL-terminated */
+    const struct engine_stats *engine;
+    const struct store_stats *store;
+    const struct launch_hello *hello; /* NULL: no launcher yet */
+    unsigned connections;
+    bool ready;
+};
+
+bool metrics_print(const struct metrics_sources *sources, struct dc_buf *out);
+
+#endif

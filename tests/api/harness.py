@@ -1,0 +1,253 @@
+"""A real server on a port of its own, and what the machine holds for it."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import tempfile
+import time
+
+import requests
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("DOCLE_BUILD", REPOSITORY / "build")).resolve()
+DOCLE = BUILD / "docle"
+# A figure of how patient the tests are; never of how fast the product is.
+PATIENCE_S = float(os.environ.get("DOCLE_TEST_PATIENCE_S", "60"))
+
+
+def environment(**more):
+    """What the programs under test see: nothing of the caller's settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "ASAN_OPTIONS") if name in os.environ}
+    if "DOCLE_ROOT_DIR" in os.environ:
+        kept["DOCLE_ROOT_DIR"] = os.environ["DOCLE_ROOT_DIR"]
+    return {**kept, "LANG": "C.UTF-8", **more}
+
+
+def wait_for(condition, what, seconds=PATIENCE_S, pause=0.02):
+    """The first true value of condition()."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(pause)
+
+
+def parents():
+    """pid → parent, of all processes that are not zombies."""
+    table = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            text = pathlib.Path(f"/proc/{entry}/stat").read_text()
+            fields = text[text.rindex(")") + 2 :].split()
+            if fields[0] != "Z":
+                table[int(entry)] = int(fields[1])
+    return table
+
+
+def descendants(pid):
+    table = parents()
+    found, grown = {pid}, True
+    while grown:
+        more = {child for child, parent in table.items() if parent in found} - found
+        found |= more
+        grown = bool(more)
+    return found - {pid}
+
+
+def command_of(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return [b""]
+
+
+def listening_port(pid):
+    """The TCP port that a process listens on, from the kernel's own tables."""
+    inodes = set()
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = os.readlink(fd)
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in pathlib.Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                return int(fields[1].rsplit(":", 1)[1], 16)
+    return None
+
+
+class Server:
+    """`docle serve` on a data folder of its own."""
+
+    def __init__(self, *flags, data=None, env=None):
+        self.owned = data is None
+        self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="docle-api-"))
+        if self.owned:
+            os.chmod(self.data, 0o755)  # the server gives up root and must still get in
+        self.folder = self.data / "data"
+        self.flags = flags
+        self.env = environment(DOCLE_DATA_DIR=str(self.folder), **(env or {}))
+        self.process = None
+        self.port = None
+        self.log = self.data / "log"
+
+    def docle(self, *arguments, check=True):
+        return subprocess.run(
+            [DOCLE, *arguments], env=self.env, check=check, text=True, capture_output=True,
+            timeout=PATIENCE_S,
+        )
+
+    def start(self, ready=True):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [DOCLE, "serve", "--listen", "127.0.0.1:0", *self.flags],
+                env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )
+        self.port = wait_for(self._find_port, "the server listens")
+        if ready:
+            self.wait_ready()
+        return self
+
+    def _find_port(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"docle serve ended: {self.log_text()[-4000:]}")
+        with contextlib.suppress(OSError):
+            return listening_port(self.process.pid)
+        return None
+
+    def wait_ready(self):
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError(f"docle serve ended: {self.log_text()[-4000:]}")
+            with contextlib.suppress(requests.RequestException):
+                return requests.get(self.url("/readyz"), timeout=PATIENCE_S).status_code == 200
+            return False
+
+        wait_for(ready, "the server is ready")
+
+    def url(self, path=""):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def create_key(self, project="default"):
+        return json.loads(self.docle("keys", "create", "--project", project, "--json").stdout)
+
+    def revoke_key(self, key_id):
+        self.docle("keys", "revoke", key_id)
+
+    def database(self):
+        return sqlite3.connect(f"file:{self.folder}/docle.db?mode=ro", uri=True, timeout=PATIENCE_S)
+
+    def query(self, sql, *values):
+        with contextlib.closing(self.database()) as database:
+            return database.execute(sql, values).fetchall()
+
+    def metrics(self):
+        text = requests.get(self.url("/metrics"), timeout=PATIENCE_S).text
+        return {
+            line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line and not line.startswith("#")
+        }
+
+    def connect(self, timeout=PATIENCE_S):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+
+    def send_signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends the server, which must leave nothing behind; returns its exit code."""
+        if not self.process:
+            return None
+        family = descendants(self.pid)
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(PATIENCE_S)
+        wait_for(
+            lambda: not any(pid in family for pid in parents()), f"processes {family} end"
+        )
+        self.process = None
+        return code
+
+    def clean(self):
+        self.stop(signal.SIGKILL if self.process and self.process.poll() is None else signal.SIGTERM)
+        if self.owned:
+            shutil.rmtree(self.data, ignore_errors=True)
+
+
+def raw_exchange(server, data, timeout=PATIENCE_S, half_close=False):
+    """Sends bytes as they are; returns all that comes until the server closes, or b"" on reset."""
+    with server.connect(timeout) as connection:
+        with contextlib.suppress(OSError):
+            connection.sendall(data)
+        if half_close:
+            connection.shutdown(socket.SHUT_WR)
+        return read_until_close(connection)
+
+
+def read_until_close(connection):
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := connection.recv(65536):
+            received += piece
+    return received
+
+
+def count_answers(received):
+    return received.count(b"HTTP/1.1 ")
+
+
+def control_groups(family):
+    """The trees that a launcher among these processes has made, in every hierarchy."""
+    names = {f"docle.{pid}" for pid in family}
+    for folder, folders, _ in os.walk("/sys/fs/cgroup"):
+        for name in [name for name in folders if name.startswith("docle.")]:
+            folders.remove(name)
+            if name in names:
+                yield os.path.join(folder, name)
+
+
+class Counts:
+    """What a server holds of the machine: descriptors, processes, mounts, control groups."""
+
+    def __init__(self, server):
+        family = descendants(server.pid)
+        self.values = {
+            "descriptors of the server": len(os.listdir(f"/proc/{server.pid}/fd")),
+            "processes": len(family),
+            "mounts": len(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()),
+        }
+        for pid in family:
+            if any(part.endswith(b"docle-launcher") for part in command_of(pid)[:1]):
+                with contextlib.suppress(OSError):
+                    name = f"descriptors of the launcher {pid}"
+                    self.values[name] = len(os.listdir(f"/proc/{pid}/fd"))
+        self.values["control groups"] = sum(
+            len(list(os.walk(tree))) for tree in control_groups(family)
+        )
+
+    def excess(self, baseline):
+        """What is more than in the baseline. Fewer is fine: connections close, spares run out."""
+        return {
+            name: (baseline.values.get(name), value)
+            for name, value in self.values.items()
+            if value > baseline.values.get(name, 0)
+        }
