@@ -460,7 +460,7 @@ static int check_lines(const char *text, struct dc_err *err)
     return 0;
 }
 
-static int parse_file(struct config *config, const char *text, struct dc_err *err)
+int config_parse_file(struct config *config, const char *text, struct dc_err *err)
 {
     struct file_reading reading = {.config = config, .err = err};
     int line;
@@ -487,7 +487,7 @@ static int load_file(struct config *config, struct dc_err *err)
         return fail_memory(err);
     if (dc_read_file_at(AT_FDCWD, path, text, CONFIG_FILE_MAX_BYTES, err) < 0)
         return dc_context(err, "settings");
-    if (parse_file(config, text, err) < 0)
+    if (config_parse_file(config, text, err) < 0)
         return dc_context(err, "%s", path);
     config->file = dc_arena_copy(&config->arena, path, strlen(path));
     return config->file ? 0 : fail_memory(err);

@@ -113,6 +113,9 @@ DC_MUST int config_set_file(struct config *config, const char *path, struct dc_e
 /* Reads environment and file and fills in the defaults. environment: as environ(7). */
 DC_MUST int config_load(struct config *config, char *const *environment, struct dc_err *err);
 
+/* Takes the values that the text of a file holds; a part of config_load. */
+DC_MUST int config_parse_file(struct config *config, const char *text, struct dc_err *err);
+
 /* Key of a name as it stands in the file; CONFIG_KEYS when there is none. */
 enum config_id config_find(const char *name);
 
