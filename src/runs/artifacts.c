@@ -155,7 +155,8 @@ int artifact_reader_open(uv_loop_t *loop, struct artifact_reader **ret_reader, s
     if (!reader)
         return dc_fail(err, DC_KERNEL, ENOMEM, "artifacts");
     dc_buf_init(&reader->stream, STREAM_MAX_BYTES);
-    if (pipe_reader_open(loop, take, reader, &reader->pipe, err) < 0)
+    if (pipe_reader_open(take, reader, &reader->pipe, err) < 0 ||
+        pipe_reader_listen(reader->pipe, loop, err) < 0)
         return dc_context(err, "artifacts");
     *ret_reader = dc_take(reader);
     return 0;

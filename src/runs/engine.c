@@ -14,7 +14,7 @@
 
 #include "base/poison.h"
 
-enum { TICK_MS = 200, QUEUED_MAX = 1000, WAIT_MAX_MS = 60000, GRACE_MS = 20000 };
+enum { TICK_MS = 200, QUEUED_MAX = 1000, WAIT_MAX_MS = 60000, GRACE_MS = 20000, LISTEN_MS = 4 };
 
 struct engine {
     uv_loop_t *loop;
@@ -22,6 +22,7 @@ struct engine {
     struct admission *admission;
     struct launcher_client *launcher;
     uv_timer_t tick;
+    uv_timer_t listen;
     bool ticking;
     bool taking;
     bool pumping;
@@ -40,6 +41,7 @@ const uint32_t engine_bucket_bounds_ms[ENGINE_BUCKETS - 1] = {
 };
 
 static void pump(struct engine *engine);
+static void listen_later(struct engine *engine);
 
 void engine_histogram_add(struct engine_histogram *histogram, int64_t ns)
 {
@@ -197,7 +199,7 @@ static int open_streams(struct engine_run *run, int fds[static LAUNCH_RUN_FDS], 
 
     if (job_build(run->request, &fds[RUN_FD_JOB], err) < 0 ||
         job_stdin(run->request, &fds[RUN_FD_STDIN], err) < 0 ||
-        output_open(run->engine->loop, max, on_output, run, &run->output, err) < 0)
+        output_open(max, on_output, run, &run->output, err) < 0)
         return -err->code;
     fds[RUN_FD_STDOUT] = output_writer(run->output, OUTPUT_STDOUT);
     fds[RUN_FD_STDERR] = output_writer(run->output, OUTPUT_STDERR);
@@ -238,6 +240,40 @@ static int send_run(struct engine_run *run, int runtime, struct dc_err *err)
     return result;
 }
 
+static void listen_to(struct engine_run *run)
+{
+    struct dc_err err;
+
+    run->listening = true;
+    if (output_listen(run->output, run->engine->loop, &err) < 0)
+        dc_log_err(DC_LOG_ERROR, run->result->id, &err, "the output is read at the end only");
+}
+
+/* Runs that have not ended within the first milliseconds are listened to: most never are. */
+static void on_listen(uv_timer_t *timer)
+{
+    struct engine *engine = timer->data;
+    int64_t before = dc_now() - (int64_t)LISTEN_MS * DC_NS_PER_MS / 2;
+    bool again = false;
+
+    for (struct engine_run *run = engine->runs; run; run = run->next) {
+        if (run->phase != ENGINE_RUNNING || run->listening)
+            continue;
+        if (run->launched_ns <= before)
+            listen_to(run);
+        else
+            again = true;
+    }
+    if (again)
+        listen_later(engine);
+}
+
+static void listen_later(struct engine *engine)
+{
+    if (!uv_is_active((uv_handle_t *)&engine->listen))
+        (void)uv_timer_start(&engine->listen, on_listen, LISTEN_MS, 0);
+}
+
 static void launch(struct engine_run *run)
 {
     struct engine *engine = run->engine;
@@ -266,6 +302,10 @@ static void launch(struct engine_run *run)
         return;
     }
     run->launched_ns = now;
+    if (run->request->stream)
+        listen_to(run);
+    else
+        listen_later(engine);
     run->hung_ns =
         now + ((int64_t)run->request->policy.value[POLICY_TIMEOUT_MS] + engine->options.grace_ms) *
                   DC_NS_PER_MS;
@@ -392,7 +432,8 @@ int engine_open(uv_loop_t *loop, struct launcher_keeper *keeper,
         return -err->code;
     }
     (void)uv_timer_init(loop, &engine->tick); /* never fails */
-    engine->tick.data = engine;
+    (void)uv_timer_init(loop, &engine->listen);
+    engine->tick.data = engine->listen.data = engine;
     *ret_engine = engine;
     return 0;
 }
@@ -548,6 +589,31 @@ void engine_cancel_all(struct engine *engine)
         engine_cancel_run(run);
 }
 
+void engine_lose_all(struct engine *engine)
+{
+    for (struct engine_run *run = engine->runs; run; run = run->next) {
+        if (run->phase == ENGINE_RUNNING) {
+            launcher_client_replace(engine->launcher, "it did not end a run when asked to");
+            return;
+        }
+    }
+}
+
+uint32_t engine_retry_after_s(const struct engine *engine)
+{
+    return admission_retry_after_s(engine->admission);
+}
+
+uint32_t engine_grace_ms(const struct engine *engine)
+{
+    return engine->options.grace_ms;
+}
+
+uv_loop_t *engine_loop(const struct engine *engine)
+{
+    return engine->loop;
+}
+
 void engine_snapshot(const struct engine *engine, struct engine_stats *ret_stats)
 {
     *ret_stats = engine->stats;
@@ -569,7 +635,7 @@ static void on_part_closed(void *context)
         closed(closed_context);
 }
 
-static void on_tick_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
     on_part_closed(handle->data);
 }
@@ -580,7 +646,8 @@ void engine_close(struct engine *engine, void (*closed)(void *context), void *co
     engine->taking = false;
     engine->closed = closed;
     engine->closed_context = context;
-    engine->closing = 2;
+    engine->closing = 3;
     launcher_client_close(engine->launcher, on_part_closed, engine);
-    uv_close((uv_handle_t *)&engine->tick, on_tick_closed);
+    uv_close((uv_handle_t *)&engine->tick, on_timer_closed);
+    uv_close((uv_handle_t *)&engine->listen, on_timer_closed);
 }

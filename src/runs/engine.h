@@ -39,9 +39,6 @@ struct engine_caller {
 /* All optional; all called in the task of engine_run, so they may suspend it: the run goes on
  * meanwhile and its output is kept for them. */
 struct engine_observer {
-    /* The run has its place: it waits or runs now and will have a result. Not called for a run that
-     * is refused. Must not suspend. */
-    void (*taken)(void *context);
     void (*started)(void *context, bool warm);
     void (*output)(void *context, enum output_stream stream, const char *bytes, size_t length);
     void *context;

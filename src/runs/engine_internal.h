@@ -36,6 +36,7 @@ struct engine_run {
     int64_t launched_ns;
     int64_t hung_ns; /* when to take the launcher for hung */
     bool cancelling;
+    bool listening;                 /* its output is read as it comes */
     struct engine_run *prev, *next; /* of all in the engine */
 };
 
@@ -55,6 +56,12 @@ int engine_runtime(const struct launch_hello *hello, const struct run_request *r
 void engine_stop_taking(struct engine *engine);
 size_t engine_count(const struct engine *engine); /* waiting, running or not yet looked at */
 void engine_cancel_all(struct engine *engine);
+
+/* The launcher does not end them: replace it, which does. */
+void engine_lose_all(struct engine *engine);
+uint32_t engine_retry_after_s(const struct engine *engine);
+uint32_t engine_grace_ms(const struct engine *engine);
+uv_loop_t *engine_loop(const struct engine *engine);
 
 void engine_histogram_add(struct engine_histogram *histogram, int64_t ns);
 

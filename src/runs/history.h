@@ -9,8 +9,6 @@
 #ifndef DOCLE_RUNS_HISTORY_H
 #define DOCLE_RUNS_HISTORY_H
 
-#include <uv.h>
-
 #include "base/uuid.h"
 #include "runs/request.h"
 #include "runs/result.h"
@@ -20,9 +18,9 @@
 struct history;
 
 /* worker: borrowed. */
-DC_MUST int history_open(uv_loop_t *loop, struct store_worker *worker,
-                         struct history **ret_history, struct dc_err *err);
-/* Nothing may be waiting; lazy writes in flight are the worker's business until it is freed. */
+DC_MUST int history_open(struct store_worker *worker, struct history **ret_history,
+                         struct dc_err *err);
+/* No task may be waiting. Writes that nobody waits for end with the worker. Accepts NULL. */
 void history_free(struct history *history);
 
 /* Whose run it is. Borrowed for the call. */
@@ -44,7 +42,8 @@ enum history_verdict {
     HISTORY_CONFLICT, /* the key came with another body */
 };
 
-/* With a key waits for the claim; without one the write is left to the store and NEW comes at once.
+/* Each NEW is followed by exactly one history_finish or history_withdraw.
+ * With a key waits for the claim; without one the write is left to the store and NEW comes at once.
  * ret_id: the run that counts, ours for NEW. */
 DC_MUST int history_admit(struct history *history, const struct run_request *request,
                           const struct history_run *run, enum history_verdict *ret_verdict,
@@ -76,8 +75,9 @@ static inline void history_entry_release_auto(struct history_entry *entry)
     history_entry_release(entry);
 }
 
-/* *ret_entry is zeroed by the caller. -DC_NOT_FOUND: none of this project. wait: until it is done,
- * should it be waiting or running; then -DC_NOT_FOUND also means that it was not kept. */
+/* *ret_entry is zeroed by the caller. -DC_NOT_FOUND: none of this project. wait: with
+ * an id that history_admit gave for SAME, until that run is done; then -DC_NOT_FOUND also means
+ * that it was withdrawn or not kept, and admitting anew is the way on. */
 DC_MUST int history_get(struct history *history, const char *project_id, const char *run_id,
                         bool wait, struct history_entry *ret_entry, struct dc_err *err);
 

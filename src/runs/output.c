@@ -86,7 +86,7 @@ static void take(void *context, const char *bytes, size_t length)
         output->arrived(output->context);
 }
 
-int output_open(uv_loop_t *loop, size_t max_bytes, void (*arrived)(void *context), void *context,
+int output_open(size_t max_bytes, void (*arrived)(void *context), void *context,
                 struct output **ret_output, struct dc_err *err)
 {
     DC_AUTO(output_free) struct output *output = calloc(1, sizeof(*output));
@@ -101,10 +101,18 @@ int output_open(uv_loop_t *loop, size_t max_bytes, void (*arrived)(void *context
 
         stream->output = output;
         dc_buf_init(&stream->kept, max_bytes + NOTE_MAX_BYTES);
-        if (pipe_reader_open(loop, take, stream, &stream->reader, err) < 0)
+        if (pipe_reader_open(take, stream, &stream->reader, err) < 0)
             return dc_context(err, "output");
     }
     *ret_output = dc_take(output);
+    return 0;
+}
+
+int output_listen(struct output *output, uv_loop_t *loop, struct dc_err *err)
+{
+    for (size_t i = 0; i < OUTPUT_STREAMS; i++)
+        if (pipe_reader_listen(output->streams[i].reader, loop, err) < 0)
+            return dc_context(err, "output");
     return 0;
 }
 

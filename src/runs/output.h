@@ -4,8 +4,9 @@
  * happens on the loop, a bounded piece a turn. Server and CLI.
  *
  * Lifecycle: output_open makes the pipes; the caller hands the write ends on and closes them with
- * output_close_writers; after the run's end output_finish reads what is left (never waits for an
- * end of file: a stray holder of the pipe must not delay the answer); output_free.
+ * output_close_writers; output_listen reads as it comes, sooner or later (see pipe_reader.h); after
+ * the run's end output_finish reads what is left (never waits for an end of file: a stray holder of
+ * the pipe must not delay the answer); output_free.
  */
 #ifndef DOCLE_RUNS_OUTPUT_H
 #define DOCLE_RUNS_OUTPUT_H
@@ -24,8 +25,10 @@ enum output_stream { OUTPUT_STDOUT, OUTPUT_STDERR, OUTPUT_STREAMS };
 struct output;
 
 /* arrived: called on the loop when kept bytes were added; may be NULL. */
-DC_MUST int output_open(uv_loop_t *loop, size_t max_bytes, void (*arrived)(void *context),
-                        void *context, struct output **ret_output, struct dc_err *err);
+DC_MUST int output_open(size_t max_bytes, void (*arrived)(void *context), void *context,
+                        struct output **ret_output, struct dc_err *err);
+/* Reads on the loop from now on; until then the pipes hold what they can. Repeatable. */
+DC_MUST int output_listen(struct output *output, uv_loop_t *loop, struct dc_err *err);
 void output_free(struct output *output); /* accepts NULL; handles close in the background */
 DC_AUTO_DEFINE(struct output *, output_free)
 

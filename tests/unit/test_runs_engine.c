@@ -43,6 +43,7 @@ struct peer_run {
 };
 
 static struct peer_run peer_runs[PEER_SLOTS];
+static bool peer_never_times_out;
 
 static void peer_exec(const char *script, size_t length, const int *fds)
 {
@@ -154,13 +155,41 @@ static void peer_look(void)
         struct peer_run *run = &peer_runs[i];
         int status;
 
-        if (run->pid && !run->late && dc_now() > run->deadline) {
+        if (run->pid && !run->late && !peer_never_times_out && dc_now() > run->deadline) {
             run->late = true;
             (void)kill(-run->pid, SIGKILL);
         }
         if (run->pid && waitpid(run->pid, &status, WNOHANG) == run->pid)
             peer_end(run, status);
     }
+}
+
+/* The ways in which a launcher can be bad, named by its --root. */
+static void peer_misbehave(const char *root)
+{
+    struct launch_hello hello = {.slots = 0, .runtime_count = 1};
+    struct launch_ended ended = {.run = 12345};
+    struct dc_err err;
+
+    if (strcmp(root, "/fatal") == 0) {
+        struct dc_err fatal;
+
+        dc_ignore(dc_fail(&fatal, DC_DENIED, 0, "no user namespaces here"));
+        dc_ignore(link_send(LAUNCHER_LINK_FD, LAUNCH_FATAL, &fatal, sizeof(fatal), NULL, 0, &err));
+        _exit(1);
+    }
+    if (strcmp(root, "/no-slots") == 0)
+        dc_ignore(link_send(LAUNCHER_LINK_FD, LAUNCH_HELLO, &hello, sizeof(hello), NULL, 0, &err));
+    if (strcmp(root, "/stranger") == 0) {
+        hello.slots = 1;
+        dc_ignore(link_send(LAUNCHER_LINK_FD, LAUNCH_HELLO, &hello, sizeof(hello), NULL, 0, &err));
+        dc_ignore(link_send(LAUNCHER_LINK_FD, LAUNCH_ENDED, &ended, sizeof(ended), NULL, 0, &err));
+    }
+    if (strcmp(root, "/short") == 0)
+        dc_ignore(link_send(LAUNCHER_LINK_FD, LAUNCH_HELLO, &hello, 4, NULL, 0, &err));
+    if (strcmp(root, "/noise") == 0)
+        dc_ignore(write(LAUNCHER_LINK_FD, "noise", 5) < 0);
+    peer_never_times_out = strcmp(root, "/hang") == 0;
 }
 
 static int peer_main(void)
@@ -268,12 +297,11 @@ static const char *text_of(const struct one *one, enum output_stream stream)
     return dc_buf_str(&one->result.streams[stream]);
 }
 
-static int setup(void **state)
+static void open_world(void **state, const char *root, const struct engine_options *engine_options)
 {
     static char self[1024];
     struct world *world = calloc(1, sizeof(*world));
-    struct launcher_options options = {.path = self, .root = "/nowhere", .slots = PEER_SLOTS};
-    struct engine_options engine_options = {.queued_max = 4, .grace_ms = 60000};
+    struct launcher_options options = {.path = self, .root = root, .slots = PEER_SLOTS};
     struct dc_err err;
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -282,8 +310,13 @@ static int setup(void **state)
     assert_int_equal(launcher_keeper_start(&options, &world->keeper, &err), 0);
     assert_int_equal(uv_loop_init(&world->loop), 0);
     assert_int_equal(
-        engine_open(&world->loop, &world->keeper, &engine_options, &world->engine, &err), 0);
+        engine_open(&world->loop, &world->keeper, engine_options, &world->engine, &err), 0);
     *state = world;
+}
+
+static int setup(void **state)
+{
+    open_world(state, "/good", &(struct engine_options){.queued_max = 4, .grace_ms = 60000});
     return 0;
 }
 
@@ -489,9 +522,10 @@ static void returns_artifacts(void **state)
     assert_int_equal(run_request_add_artifact(&one.request, "a*", &err), 0);
     assert_int_equal(begin(*state, &one, NULL), 0);
     wait_done(*state, &one);
-    assert_string_equal(dc_buf_str(&one.result.members),
-                        "\"runtime\":\"3.11.2\",\"files\":[{\"path\":\"a.txt\",\"size\":2,\"encoding\":\"base64\","
-                        "\"content\":\"aGk=\"}],\"filesTruncated\":true");
+    assert_string_equal(
+        dc_buf_str(&one.result.members),
+        "\"runtime\":\"3.11.2\",\"files\":[{\"path\":\"a.txt\",\"size\":2,\"encoding\":\"base64\","
+        "\"content\":\"aGk=\"}],\"filesTruncated\":true");
     dispose(&one);
 }
 
@@ -548,6 +582,90 @@ static void a_full_queue_drains_in_turns(void **state)
     }
 }
 
+static void a_refusing_launcher_is_quoted(void **state)
+{
+    struct world *world;
+    struct engine_stats stats;
+    struct one one;
+
+    open_world(state, "/fatal", &(struct engine_options){.wait_max_ms = 400});
+    world = *state;
+    prepare(&one, RUN_PYTHON, "p1", "true");
+    assert_int_equal(begin(world, &one, NULL), 0); /* it may yet come */
+    while (!engine_problem(world->engine))
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    assert_string_equal(engine_problem(world->engine)->text, "no user namespaces here");
+    assert_int_equal(engine_problem(world->engine)->code, DC_DENIED);
+    assert_false(engine_ready(world->engine));
+    assert_null(engine_hello(world->engine));
+    wait_done(world, &one);
+    assert_int_equal(one.run.failure.code, DC_BUSY); /* it waited long enough */
+    engine_snapshot(world->engine, &stats);
+    assert_int_equal(stats.wait_expired, 1);
+    assert_int_equal(stats.queued, 0);
+    dispose(&one);
+    assert_int_equal(teardown(state), 0);
+}
+
+static void a_launcher_out_of_protocol_is_replaced(void **state)
+{
+    static const char *const roots[] = {"/no-slots", "/stranger", "/short", "/noise"};
+
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        struct world *world;
+        struct engine_stats stats = {0};
+
+        open_world(state, roots[i], &(struct engine_options){0});
+        world = *state;
+        while (stats.launcher.starts < 3) { /* again and again, with pauses */
+            (void)uv_run(&world->loop, UV_RUN_ONCE);
+            engine_snapshot(world->engine, &stats);
+        }
+        assert_true(stats.launcher.deaths >= 2);
+        assert_int_equal(teardown(state), 0);
+    }
+}
+
+static void a_hung_launcher_is_replaced(void **state)
+{
+    struct world *world;
+    struct one one;
+    struct engine_stats stats;
+
+    open_world(state, "/hang", &(struct engine_options){.grace_ms = 200});
+    world = *state;
+    prepare(&one, RUN_PYTHON, "p1", "exec sleep 1000");
+    one.request.policy.value[POLICY_TIMEOUT_MS] = 200;
+    assert_int_equal(begin(world, &one, NULL), 0);
+    wait_done(world, &one);
+    assert_int_equal(one.result.outcome, OUTCOME_SANDBOX_ERROR);
+    engine_snapshot(world->engine, &stats);
+    assert_int_equal(stats.launcher.deaths, 1);
+    dispose(&one);
+    run_script(world, &one, "echo back");
+    assert_string_equal(text_of(&one, OUTPUT_STDOUT), "back\n");
+    dispose(&one);
+    assert_int_equal(teardown(state), 0);
+}
+
+static void the_keeper_dies(void **state)
+{
+    struct world *world = *state;
+    struct one one;
+
+    run_script(world, &one, "true");
+    dispose(&one);
+    prepare(&one, RUN_PYTHON, "p1", "exec sleep 1000");
+    assert_int_equal(begin(world, &one, NULL), 0);
+    assert_int_equal(kill(world->keeper.pid, SIGKILL), 0);
+    wait_done(world, &one); /* the launcher went with it */
+    assert_int_equal(one.result.outcome, OUTCOME_SANDBOX_ERROR);
+    while (!engine_problem(world->engine))
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    assert_false(engine_ready(world->engine));
+    dispose(&one);
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -564,9 +682,15 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(returns_artifacts, setup, teardown),
         cmocka_unit_test_setup_teardown(the_launcher_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_queue_drains_in_turns, setup, teardown),
+        cmocka_unit_test(a_refusing_launcher_is_quoted),
+        cmocka_unit_test(a_launcher_out_of_protocol_is_replaced),
+        cmocka_unit_test(a_hung_launcher_is_replaced),
+        cmocka_unit_test_setup_teardown(the_keeper_dies, setup, teardown),
     };
 
-    if (argc > 0 && strcmp(argv[0], "docle-launcher") == 0)
+    if (argc > 2 && strcmp(argv[0], "docle-launcher") == 0) {
+        peer_misbehave(argv[2]); /* --root comes first */
         return peer_main();
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

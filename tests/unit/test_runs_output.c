@@ -33,7 +33,8 @@ static struct world *open_world(struct world *world, size_t max)
 
     *world = (struct world){0};
     assert_int_equal(uv_loop_init(&world->loop), 0);
-    assert_int_equal(output_open(&world->loop, max, on_arrived, world, &world->output, &err), 0);
+    assert_int_equal(output_open(max, on_arrived, world, &world->output, &err), 0);
+    assert_int_equal(output_listen(world->output, &world->loop, &err), 0);
     return world;
 }
 
@@ -98,6 +99,24 @@ static void finish_does_not_wait_for_the_end(void **state)
     expect(&world, OUTPUT_STDOUT, "x");
     dc_close(stray);
     close_world(&world);
+}
+
+static void reads_at_the_end_alone(void **state)
+{
+    struct output *output;
+    struct dc_err err;
+    char bytes[60000];
+    size_t length;
+
+    (void)state;
+    memset(bytes, 'x', sizeof(bytes));
+    assert_int_equal(output_open(100000, NULL, NULL, &output, &err), 0);
+    assert_int_equal(write(output_writer(output, OUTPUT_STDOUT), bytes, sizeof(bytes)),
+                     sizeof(bytes));
+    output_finish(output); /* never listened to: no loop is needed */
+    (void)output_bytes(output, OUTPUT_STDOUT, &length);
+    assert_int_equal(length, sizeof(bytes));
+    output_free(output);
 }
 
 static void cuts_at_the_common_budget(void **state)
@@ -352,6 +371,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_both_streams_apart),
         cmocka_unit_test(finish_does_not_wait_for_the_end),
+        cmocka_unit_test(reads_at_the_end_alone),
         cmocka_unit_test(cuts_at_the_common_budget),
         cmocka_unit_test(exactly_the_limit_is_not_cut),
         cmocka_unit_test(floods_are_drained),
