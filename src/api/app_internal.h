@@ -1,0 +1,51 @@
+/* The server's state, for the files of src/api. */
+#ifndef DOCLE_API_APP_INTERNAL_H
+#define DOCLE_API_APP_INTERNAL_H
+
+#include <uv.h>
+
+#include "api/app.h"
+#include "api/key_table.h"
+#include "api/metrics.h"
+#include "runs/history.h"
+#include "store/worker.h"
+
+enum {
+    APP_HISTORY_DAYS = 7,
+    APP_DRAIN_MS = 30000,
+    APP_CONNECTIONS_MAX = 10000,
+    APP_PROJECT_QUEUED = 100,
+    APP_HEARTBEAT_MS = 15000,
+};
+
+struct app {
+    struct app_options options; /* defaults filled in */
+    struct launcher_keeper *keeper;
+    uv_loop_t loop;
+    bool loop_ready;
+    struct store_conn *store; /* until the worker has it */
+    int lock_fd;
+    struct store_watch watch;
+    bool watching;
+    struct store_worker *worker;
+    struct history *history;
+    struct engine *engine;
+    struct http_server *http;
+    uv_signal_t signals[3];
+    int signals_open;
+
+    struct key_table keys;
+    uint64_t keys_mark; /* of the watch, when they were loaded */
+    int64_t keys_version;
+    bool keys_loaded;
+
+    struct metrics metrics;
+    bool serving;  /* runs could be accepted at least once */
+    bool draining; /* no new runs */
+    bool hurried;  /* a second signal came */
+    bool stopping; /* background tasks leave */
+    unsigned background; /* tasks that are not requests */
+    struct dc_err failure; /* why app_serve ends badly; code DC_OK: it does not */
+};
+
+#endif

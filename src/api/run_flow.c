@@ -1,0 +1,373 @@
+#include "api/run_flow.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/app_internal.h"
+#include "api/background.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/hash.h"
+
+#include "base/poison.h"
+
+enum {
+    CLAIM_TRIES = 20,         /* the same key's runs that were refused while we waited for them */
+    MEND_PAUSE_MS = 2000,     /* between attempts to close a run that could not be stored */
+    STORAGE_RETRY_S = 5,
+    BUSY_RETRY_S = 1,
+};
+
+void run_flow_init(struct run_flow *flow, struct call *call)
+{
+    *flow = (struct run_flow){.call = call};
+    run_request_init(&flow->request);
+    run_result_init(&flow->result);
+    problems_init(&flow->problems);
+}
+
+void run_flow_release(struct run_flow *flow)
+{
+    run_request_release(&flow->request);
+    run_result_release(&flow->result);
+    problems_release(&flow->problems);
+}
+
+/* ---- reading ---- */
+
+static bool is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    const char *rest;
+
+    if (!type)
+        return true;
+    if (strncasecmp(type, json, sizeof(json) - 1) != 0)
+        return false;
+    rest = type + sizeof(json) - 1;
+    rest += strspn(rest, " \t");
+    return *rest == '\0' || *rest == ';';
+}
+
+static bool read_type(struct run_flow *flow)
+{
+    if (is_json(call_header(flow->call, "Content-Type")))
+        return true;
+    call_fail(flow->call, &(struct call_error){
+                              .status = 415,
+                              .error = "Unsupported media type",
+                              .code = "unsupported_media_type",
+                              .message = "Send the body as JSON, with Content-Type: "
+                                         "application/json."});
+    return false;
+}
+
+static bool read_key(struct run_flow *flow)
+{
+    const char *key = call_header(flow->call, "Idempotency-Key");
+    bool good = true;
+
+    if (!key)
+        return true;
+    for (const char *at = key; *at; at++)
+        good = good && *at >= 0x20 && *at < 0x7f;
+    if (good && *key && strlen(key) <= DC_IDEMPOTENCY_KEY_MAX_BYTES) {
+        flow->idempotency_key = key;
+        return true;
+    }
+    call_fail(flow->call, &(struct call_error){
+                              .status = 400,
+                              .error = "Invalid Idempotency-Key",
+                              .code = "invalid_idempotency_key",
+                              .message = "An Idempotency-Key has 1 to 255 printable ASCII "
+                                         "characters; a UUID is a good one."});
+    return false;
+}
+
+bool run_flow_read(struct run_flow *flow)
+{
+    struct call *call = flow->call;
+    struct dc_err err;
+    int result;
+
+    if (!read_type(flow) || !read_key(flow))
+        return false;
+    result = run_request_parse(&flow->request, call->body, call->body_length,
+                               &call->app->options.limits, &flow->problems, &err);
+    if (flow->problems.total) {
+        call_fail_problems(call, &flow->problems);
+        return false;
+    }
+    if (result < 0) {
+        call_fail_err(call, &err, "a run request could not be read");
+        return false;
+    }
+    return true;
+}
+
+/* ---- failures ---- */
+
+static void fail(struct run_flow *flow, int status, const char *error, const char *code,
+                 const char *message, uint32_t retry_after_s)
+{
+    flow->failure = (struct call_error){.status = status,
+                                        .error = error,
+                                        .code = code,
+                                        .message = message,
+                                        .retry_after_s = retry_after_s};
+}
+
+static void fail_store(struct run_flow *flow, const struct dc_err *err, const char *what)
+{
+    dc_log_err(DC_LOG_ERROR, flow->call->request_id, err, "%s", what);
+    fail(flow, 503, "Storage unavailable", "storage_unavailable",
+         "The server cannot store results now. Nothing was billed; try again later, and tell its "
+         "operator if it goes on.",
+         STORAGE_RETRY_S);
+}
+
+static void fail_engine(struct run_flow *flow, const struct engine_refusal *refusal,
+                        const struct dc_err *err)
+{
+    uint32_t retry_s = refusal->retry_after_s ? refusal->retry_after_s : BUSY_RETRY_S;
+
+    (void)snprintf(flow->text, sizeof(flow->text), "%s", err->text);
+    switch ((enum dc_code)err->code) {
+    case DC_LIMIT:
+        fail(flow, 429, "Too many runs", "project_busy", flow->text, retry_s);
+        return;
+    case DC_BUSY:
+        if (flow->call->app->draining)
+            fail(flow, 503, "Server stopping", "server_stopping", flow->text, retry_s);
+        else
+            fail(flow, 503, "Server busy", "server_busy", flow->text, retry_s);
+        return;
+    case DC_INVALID:
+        problems_add(&flow->problems, PROBLEM_RUNTIME,
+                     flow->request.version ? "version" : "lang", "%s", err->text);
+        flow->failure.status = 400;
+        return;
+    case DC_OK:
+    case DC_DENIED:
+    case DC_NOT_FOUND:
+    case DC_CONFLICT:
+    case DC_TIMEOUT:
+    case DC_KERNEL:
+    case DC_BUG:
+        break;
+    }
+    dc_log_err(DC_LOG_ERROR, flow->call->request_id, err, "a run failed");
+    fail(flow, 500, "Internal error", "internal_error",
+         "The server failed. Try again, and give its operator the requestId if it goes on.", 0);
+}
+
+void run_flow_fail(struct run_flow *flow)
+{
+    if (flow->problems.total)
+        call_fail_problems(flow->call, &flow->problems);
+    else
+        call_fail(flow->call, &flow->failure);
+}
+
+int run_flow_status(const struct run_flow *flow)
+{
+    return flow->result.outcome == OUTCOME_SANDBOX_ERROR ? 500 : 200;
+}
+
+/* ---- a run that ended and could not be stored ---- */
+
+/* What it takes to close the run once the store works again. */
+struct mending {
+    struct app *app;
+    struct run_request request; /* empty but for no_store */
+    struct run_result result;
+    struct history_run run;
+    char id[DC_UUID_SIZE];
+    char project_id[DC_UUID_SIZE];
+    char idempotency_key[DC_IDEMPOTENCY_KEY_MAX_BYTES + 1];
+};
+
+static void free_mending(struct mending *mending)
+{
+    run_request_release(&mending->request);
+    run_result_release(&mending->result);
+    free(mending);
+}
+
+/* The client was told that there is no result, so none may appear: the run becomes our failure,
+ * unbilled, and its idempotency key is free. At the latest the next start does the same. */
+static void mend(void *arg)
+{
+    struct mending *mending = arg;
+    struct dc_err err;
+
+    while (!mending->app->stopping) {
+        int result = history_finish(mending->app->history, &mending->run, &mending->request,
+                                    &mending->result, &err);
+
+        /* It was never admitted, or has ended after all: nothing is open. */
+        if (result == 0 || err.code == DC_NOT_FOUND || err.code == DC_CONFLICT)
+            break;
+        background_sleep(mending->app, MEND_PAUSE_MS);
+    }
+    free_mending(mending);
+}
+
+static void begin_mending(struct run_flow *flow)
+{
+    struct mending *mending = calloc(1, sizeof(*mending));
+    struct run_result *result;
+
+    if (!mending)
+        return; /* the next start closes it */
+    mending->app = flow->call->app;
+    run_request_init(&mending->request);
+    run_result_init(&mending->result);
+    result = &mending->result;
+    memcpy(result->id, flow->id, sizeof(result->id));
+    result->created_ns = flow->result.created_ns;
+    result->lang = flow->result.lang;
+    result->policy = flow->result.policy;
+    result->outcome = OUTCOME_SANDBOX_ERROR;
+    result->exit_code = -1;
+    (void)snprintf(result->message, sizeof(result->message), "the result could not be stored");
+    memcpy(mending->id, flow->id, sizeof(mending->id));
+    memcpy(mending->project_id, flow->call->project_id, sizeof(mending->project_id));
+    (void)snprintf(mending->idempotency_key, sizeof(mending->idempotency_key), "%s",
+                   flow->idempotency_key ? flow->idempotency_key : "");
+    mending->run = flow->history;
+    mending->run.id = mending->id;
+    mending->run.project_id = mending->project_id;
+    mending->run.key_id = NULL;
+    mending->run.idempotency_key = flow->idempotency_key ? mending->idempotency_key : NULL;
+    if (!background_spawn(mending->app, mend, mending))
+        free_mending(mending);
+}
+
+/* ---- carrying out ---- */
+
+static void withdraw(struct run_flow *flow)
+{
+    struct dc_err err;
+
+    if (history_withdraw(flow->call->app->history, &flow->history, &err) < 0) {
+        dc_log_err(DC_LOG_ERROR, flow->id, &err, "a refused run could not be withdrawn");
+        begin_mending(flow);
+    }
+}
+
+static void execute(struct run_flow *flow)
+{
+    struct app *app = flow->call->app;
+    struct engine_caller caller = {
+        .project = flow->call->project_id,
+        .share = app->options.share,
+        .run_id = flow->id,
+        .created_ns = flow->history.created_ns,
+    };
+    struct engine_refusal refusal = {0};
+    struct dc_err err;
+
+    if (engine_run(app->engine, &flow->request, &caller,
+                   flow->observer.context ? &flow->observer : NULL, &flow->result, &refusal,
+                   &err) < 0) {
+        fail_engine(flow, &refusal, &err);
+        withdraw(flow);
+        return;
+    }
+    if (history_finish(app->history, &flow->history, &flow->request, &flow->result, &err) < 0) {
+        fail_store(flow, &err, "a result could not be stored");
+        begin_mending(flow);
+        return;
+    }
+    flow->has_result = true;
+}
+
+/* False: the earlier run left no result, so this one has to run after all. */
+static bool replay(struct run_flow *flow, const char *run_id)
+{
+    struct app *app = flow->call->app;
+    DC_AUTO(history_entry_release) struct history_entry entry = {0};
+    struct dc_err err;
+
+    if (history_get(app->history, flow->call->project_id, run_id, true, &entry, &err) < 0) {
+        if (err.code == DC_NOT_FOUND)
+            return false;
+        fail_store(flow, &err, "a stored result could not be read");
+        return true;
+    }
+    if (!entry.done) {
+        fail(flow, 503, "Storage unavailable", "storage_unavailable",
+             "The first request with this Idempotency-Key has no stored result yet; try again "
+             "later.",
+             STORAGE_RETRY_S);
+        return true;
+    }
+    run_result_release(&flow->result);
+    flow->result = entry.result;
+    run_result_init(&entry.result);
+    memcpy(flow->id, run_id, sizeof(flow->id));
+    flow->has_result = true;
+    flow->replayed = true;
+    app->metrics.replays++;
+    return true;
+}
+
+static void name_run(struct run_flow *flow)
+{
+    struct call *call = flow->call;
+
+    flow->history = (struct history_run){
+        .id = flow->id,
+        .project_id = call->project_id,
+        .key_id = call->key_id,
+        .created_ns = dc_wall_now(),
+        .idempotency_key = flow->idempotency_key,
+        .price_run_micros = -1,
+        .price_cpu_ms_micros = -1,
+    };
+    dc_uuid7(flow->history.created_ns, flow->id);
+    if (flow->idempotency_key)
+        store_sha256(call->body, call->body_length, flow->history.body_hash);
+}
+
+void run_flow_run(struct run_flow *flow)
+{
+    struct app *app = flow->call->app;
+    struct dc_err err;
+
+    if (app->draining) {
+        fail(flow, 503, "Server stopping", "server_stopping",
+             "The server is stopping; use another one, or try again in a moment.", BUSY_RETRY_S);
+        return;
+    }
+    for (int i = 0; i < CLAIM_TRIES; i++) {
+        enum history_verdict verdict;
+        char counts[DC_UUID_SIZE];
+
+        name_run(flow);
+        if (history_admit(app->history, &flow->request, &flow->history, &verdict, counts, &err) <
+            0) {
+            fail_store(flow, &err, "a run could not be admitted");
+            return;
+        }
+        if (verdict == HISTORY_NEW) {
+            execute(flow);
+            return;
+        }
+        if (verdict == HISTORY_CONFLICT) {
+            fail(flow, 409, "Idempotency conflict", "idempotency_conflict",
+                 "This Idempotency-Key was used for another body within the last 24 hours; send a "
+                 "new key for a new request.",
+                 0);
+            return;
+        }
+        if (replay(flow, counts))
+            return;
+    }
+    fail(flow, 503, "Server busy", "server_busy",
+         "Requests with this Idempotency-Key are refused one after another; try again later.",
+         BUSY_RETRY_S);
+}
