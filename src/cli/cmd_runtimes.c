@@ -19,16 +19,15 @@ static int take_flag(void *context, int option, const char *value, struct dc_err
     return 0;
 }
 
-/* Cuts "a\tb\tc" into at most three pieces; missing ones are empty. */
+/* Cuts the first three words off; missing ones are empty. */
 static void cut_line(char *line, char *pieces[static 3])
 {
     for (int i = 0; i < 3; i++) {
-        char *tab = strchr(line, '\t');
+        char *space = line + strcspn(line, " ");
 
         pieces[i] = line;
-        if (tab && i < 2)
-            *tab = '\0';
-        line = tab && i < 2 ? tab + 1 : line + strlen(line);
+        line = *space ? space + 1 : space;
+        *space = '\0';
     }
 }
 
@@ -47,7 +46,7 @@ static void print_runtime(char *pieces[static 3], bool json, bool first, struct 
     dc_buf_byte(out, '}');
 }
 
-/* Manifest lines "runtime NAME VERSION PATH", separated by tabs. */
+/* Manifest lines "runtime", tab, "NAME VERSION PATH …". */
 static void print_manifest(char *text, bool json, struct dc_buf *out)
 {
     char *save = NULL;

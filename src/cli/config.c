@@ -167,6 +167,13 @@ static int parse_number(const struct config_key *key, const char *text, uint32_t
     return 0;
 }
 
+int config_parse_centi(const char *text, uint32_t max, uint32_t *ret_centi, struct dc_err *err)
+{
+    const struct config_key key = {.type = CONFIG_CENTI, .high = max};
+
+    return parse_number(&key, text, ret_centi, err);
+}
+
 static int parse_choice(const struct config_key *key, const char *text, uint32_t *ret_index,
                         struct dc_err *err)
 {

@@ -116,6 +116,10 @@ DC_MUST int config_load(struct config *config, char *const *environment, struct 
 /* Takes the values that the text of a file holds; a part of config_load. */
 DC_MUST int config_parse_file(struct config *config, const char *text, struct dc_err *err);
 
+/* "1.5" → 150, at most max hundredths. For options of commands. */
+DC_MUST int config_parse_centi(const char *text, uint32_t max, uint32_t *ret_centi,
+                               struct dc_err *err);
+
 /* Key of a name as it stands in the file; CONFIG_KEYS when there is none. */
 enum config_id config_find(const char *name);
 

@@ -115,6 +115,21 @@ static int add_folder(struct run_request *request, const char *folder, struct dc
     return result;
 }
 
+/* The entry point's language, else that of the first file that could be one by its name. */
+static void guess_lang(struct run_request *request)
+{
+    if (request->entrypoint) {
+        request->has_lang = run_lang_from_path(request->entrypoint, &request->lang);
+        return;
+    }
+    for (size_t i = 0; i < request->file_count && !request->has_lang; i++) {
+        const char *path = request->files[i].path.bytes;
+
+        if (strncmp(path, "main.", 5) == 0 || strncmp(path, "index.", 6) == 0)
+            request->has_lang = run_lang_from_path(path, &request->lang);
+    }
+}
+
 static int add_code(struct run_request *request, const char *path, struct dc_err *err)
 {
     DC_AUTO(dc_free) char *bytes = NULL;
@@ -137,8 +152,13 @@ int run_input_add(struct run_request *request, const char *operand, struct dc_er
         return add_code(request, operand, err);
     if (stat(operand, &info) < 0)
         return dc_fail(err, dc_code_from_errno(errno), errno, "'%.150s'", operand);
-    if (S_ISDIR(info.st_mode))
-        return add_folder(request, operand, err);
+    if (S_ISDIR(info.st_mode)) {
+        if (add_folder(request, operand, err) < 0)
+            return -err->code;
+        if (!request->has_lang)
+            guess_lang(request);
+        return 0;
+    }
     if (!request->has_lang)
         request->has_lang = run_lang_from_path(name, &request->lang);
     if (!request->has_lang)

@@ -10,8 +10,8 @@ DC_MUST int run_input_read(const char *path, size_t max, char **ret_bytes, size_
                            struct dc_err *err);
 
 /* Adds what `operand` names to the request: "-" is code on standard input, a folder is all regular
- * files in it but for .git and __pycache__, a file is itself. Sets the language from a file's
- * ending when the request has none. */
+ * files in it but for .git and __pycache__, a file is itself. Sets the language from the file's or
+ * entry point's ending when the request has none. */
 DC_MUST int run_input_add(struct run_request *request, const char *operand, struct dc_err *err);
 
 #endif

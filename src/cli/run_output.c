@@ -92,14 +92,14 @@ static int save_file(int root, const json_t *file, struct dc_err *err)
     return save_bytes(root, path, bytes, size, err);
 }
 
-/* The result holds members of an object: "files":[…] and more. */
+/* The result holds members of an object, "files" among them when there are any. */
 static int parse_files(const struct run_result *result, json_t **ret_object, struct dc_err *err)
 {
     DC_AUTO(dc_buf_release) struct dc_buf text = {0};
 
-    dc_buf_init(&text, result->files.length + 2);
+    dc_buf_init(&text, result->members.length + 2);
     dc_buf_byte(&text, '{');
-    dc_buf_append(&text, dc_buf_str(&result->files), result->files.length);
+    dc_buf_append(&text, dc_buf_str(&result->members), result->members.length);
     dc_buf_byte(&text, '}');
     *ret_object = text.failed ? NULL : json_loadb(dc_buf_str(&text), text.length, 0, NULL);
     if (!*ret_object)
@@ -115,11 +115,15 @@ int run_output_save(const struct run_result *result, const char *folder, size_t 
     const json_t *list;
 
     *ret_count = 0;
-    if (!result->files.length)
+    if (!result->members.length)
         return 0;
-    if (parse_files(result, &object, err) < 0 || data_dir_make(folder, 0755, err) < 0)
+    if (parse_files(result, &object, err) < 0)
         return -err->code;
     list = json_object_get(object, "files");
+    if (json_array_size(list) == 0)
+        return 0;
+    if (data_dir_make(folder, 0755, err) < 0)
+        return -err->code;
     root = open(folder, O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return dc_fail_errno(err, "open '%.150s'", folder);

@@ -142,20 +142,23 @@ static int await(pid_t pid, int *ret_status, struct dc_err *err)
     return 0;
 }
 
-/* Runs make-root. said: gets what it prints; NULL: its output goes to standard error. */
+/* Runs make-root. said: gets what it prints; NULL: only what it says on standard error is shown. */
 static int run_maker(const struct config *config, const char *flag, char *said, size_t said_size,
                      int *ret_status, struct dc_err *err)
 {
     struct words words = {0};
+    DC_AUTO(dc_close) int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     int ends[2] = {-1, -1};
     size_t length = 0;
     pid_t pid;
     int result = build_words(config, flag, &words, err);
 
+    if (result == 0 && null < 0)
+        result = dc_fail_errno(err, "open /dev/null");
     if (result == 0 && said && pipe2(ends, O_CLOEXEC) < 0)
         result = dc_fail_errno(err, "pipe");
     if (result == 0)
-        result = start(words.argv, said ? ends[1] : STDERR_FILENO, said != NULL, &pid, err);
+        result = start(words.argv, said ? ends[1] : null, said != NULL, &pid, err);
     dc_close(ends[1]);
     dc_arena_release(&words.arena);
     if (result == 0 && said)
