@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -120,8 +121,13 @@ static int start_nursery(struct launcher *launcher, struct dc_err *err)
         .id_count = (uint32_t)launcher->slot_count + 1,
     };
 
+    launcher->root_fd = root_fd;
     if (root_fd < 0)
         return dc_fail(err, DC_NOT_FOUND, errno, "open the sealed root '%s'",
+                       launcher->options.root);
+    /* A refresh of the root keeps the generations that somebody holds so. */
+    if (flock(root_fd, LOCK_SH | LOCK_NB) < 0)
+        return dc_fail(err, DC_BUSY, errno, "the sealed root '%s' is being removed",
                        launcher->options.root);
     if (nursery_start(&plan, &launcher->nursery, err) < 0)
         return -err->code;
@@ -168,6 +174,7 @@ static void close_launcher(struct launcher *launcher)
     dc_close(launcher->epoll_fd);
     dc_close(launcher->run_filter_fd);
     dc_close(launcher->zygote_filter_fd);
+    dc_close(launcher->root_fd);
 }
 
 int main(int argc, char **argv)
@@ -176,6 +183,7 @@ int main(int argc, char **argv)
         .epoll_fd = -1,
         .run_filter_fd = -1,
         .zygote_filter_fd = -1,
+        .root_fd = -1,
         .nursery = {.link_fd = -1},
     };
     struct dc_err err;

@@ -114,6 +114,8 @@ static int become_service_root(const struct nursery_plan *plan, struct dc_err *e
         return dc_fail_errno(err, "become root of the service namespace");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return dc_fail_errno(err, "PDEATHSIG");
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return dc_fail_errno(err, "PR_SET_DUMPABLE");
     return 0;
 }
 
@@ -340,6 +342,10 @@ int nursery_start(const struct nursery_plan *plan, struct nursery *ret_nursery, 
         return -err->code;
     if (fchdir(plan->root_fd) < 0)
         return dc_fail_errno(err, "enter the sealed root's directory");
+    /* The id maps of a process that is not dumpable belong to root: without root the child must be
+     * born dumpable, until they are written. No run exists yet. */
+    if (plan->rootless && prctl(PR_SET_DUMPABLE, 1) < 0)
+        return dc_fail_errno(err, "PR_SET_DUMPABLE");
     pid = clone_process(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
                         CLONE_NEWNET);
     if (pid == 0) {
@@ -353,6 +359,8 @@ int nursery_start(const struct nursery_plan *plan, struct nursery *ret_nursery, 
         return dc_fail_errno(err, "make the service namespaces");
     }
     result = write_maps(plan, pid, err);
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 && result == 0)
+        result = dc_fail_errno(err, "PR_SET_DUMPABLE");
     if (result == 0)
         result = link_send(ends[0], NURSERY_GO, NULL, 0, NULL, 0, err);
     if (result == 0)

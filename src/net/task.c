@@ -149,10 +149,22 @@ static void resume(struct task *task)
         discard(task);
 }
 
+/* Apart from task_start, since getcontext could return twice for all that the compiler knows. */
+__attribute__((noinline)) static void prepare_context(struct task *task)
+{
+    uintptr_t address = (uintptr_t)task;
+
+    (void)getcontext(&task->context); /* never fails on Linux */
+    task->context.uc_stack.ss_sp = (char *)task->stack + GUARD_BYTES;
+    task->context.uc_stack.ss_size = TASK_STACK_BYTES;
+    task->context.uc_link = NULL;
+    makecontext(&task->context, (void (*)(void))task_main, 2, (unsigned)address,
+                (unsigned)(address >> 32));
+}
+
 int task_start(uv_loop_t *loop, void (*work)(void *arg), void *arg, struct dc_err *err)
 {
     struct task *task = allocate();
-    uintptr_t address = (uintptr_t)task;
 
     if (!task)
         return dc_fail(err, DC_KERNEL, ENOMEM, "stack of a task");
@@ -160,12 +172,7 @@ int task_start(uv_loop_t *loop, void (*work)(void *arg), void *arg, struct dc_er
     task->work = work;
     task->arg = arg;
     task->woken = task->ended = false;
-    (void)getcontext(&task->context); /* never fails on Linux */
-    task->context.uc_stack.ss_sp = (char *)task->stack + GUARD_BYTES;
-    task->context.uc_stack.ss_size = TASK_STACK_BYTES;
-    task->context.uc_link = NULL;
-    makecontext(&task->context, (void (*)(void))task_main, 2, (unsigned)address,
-                (unsigned)(address >> 32));
+    prepare_context(task);
     resume(task);
     return 0;
 }
