@@ -7,7 +7,8 @@
 
 #include "base/error.h"
 
-enum dc_log_level { DC_LOG_DEBUG, DC_LOG_INFO, DC_LOG_WARN, DC_LOG_ERROR };
+/* DC_LOG_OFF is a threshold only. */
+enum dc_log_level { DC_LOG_DEBUG, DC_LOG_INFO, DC_LOG_WARN, DC_LOG_ERROR, DC_LOG_OFF };
 
 /* Call once in main, before threads. process is kept, not copied. */
 void dc_log_setup(const char *process, enum dc_log_level threshold);

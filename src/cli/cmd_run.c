@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/uuid.h"
 #include "cli/commands.h"
 #include "cli/launch.h"
@@ -332,6 +333,8 @@ static int run_run(struct cli_call *call, struct dc_err *err)
     if (result == 1) {
         result = CLI_OK;
     } else if (result == 0) {
+        if (config_number(&call->config, CONFIG_LOG_LEVEL) != 0)
+            dc_log_setup("docle", DC_LOG_OFF); /* standard error is the program's */
         result = build_request(&run, call, err);
         if (result == 0)
             result = execute(&run, &call->config, err);

@@ -64,7 +64,7 @@ static int save_bytes(int root, const char *path, const void *bytes, size_t leng
     DC_AUTO(dc_free) char *copy = strdup(path);
     DC_AUTO(dc_close) int dir = -1;
     DC_AUTO(dc_close) int fd = -1;
-    const char *name;
+    const char *name = NULL;
 
     if (!copy)
         return dc_fail(err, DC_KERNEL, ENOMEM, "'%.100s'", path);

@@ -1,5 +1,6 @@
 """docle run."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,17 @@ import pytest
 from conftest import DOCLE, PATIENCE_S, docle, environment, wait_for
 
 HELLO = {"python": ("main.py", "print('hi', 6 * 7)"), "node": ("main.js", "console.log('hi', 6 * 7)")}
+
+
+@contextlib.contextmanager
+def running(*arguments, **more):
+    """`docle run` while it runs."""
+    with subprocess.Popen([DOCLE, "run", *arguments], env=environment(), stdout=subprocess.PIPE,
+                          text=True, **more) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("lang", HELLO)
@@ -116,16 +128,12 @@ def test_output_comes_as_it_is_written(folder):
     (folder / "main.py").write_text(
         "import sys\nprint('first', flush=True)\nprint('second', file=sys.stderr, flush=True)\n"
         "import time\ntime.sleep(250)\n")
-    process = subprocess.Popen([DOCLE, "run", "--timeout-ms", "300000", folder / "main.py"],
-                               env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
-    assert process.stdout.readline() == "first\n"
-    assert process.stderr.readline() == "second\n"
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE_S) == 130
-    process.stdout.close()
-    process.stderr.close()
+    with running("--timeout-ms", "300000", folder / "main.py", stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "first\n"
+        assert process.stderr.readline() == "second\n"
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 130
 
 
 def descendants(pid):
@@ -139,14 +147,12 @@ def descendants(pid):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_behind(folder, number):
     (folder / "main.py").write_text("import time\nprint('on', flush=True)\ntime.sleep(250)\n")
-    process = subprocess.Popen([DOCLE, "run", "--timeout-ms", "300000", folder / "main.py"],
-                               env=environment(), stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "on\n"
-    family = descendants(process.pid)
-    assert len(family) >= 3  # keeper, launcher, nursery at least
-    process.send_signal(number)
-    process.wait(PATIENCE_S)
-    process.stdout.close()
+    with running("--timeout-ms", "300000", folder / "main.py") as process:
+        assert process.stdout.readline() == "on\n"
+        family = descendants(process.pid)
+        assert len(family) >= 3  # keeper, launcher, nursery at least
+        process.send_signal(number)
+        process.wait(PATIENCE_S)
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in family), f"{family} end")
 
 
