@@ -582,10 +582,21 @@ size_t engine_count(const struct engine *engine)
     return engine->run_count;
 }
 
+static struct engine_run *first_to_cancel(const struct engine *engine)
+{
+    struct engine_run *run = engine->runs;
+
+    while (run && (run->phase == ENGINE_DONE || run->cancelling))
+        run = run->next;
+    return run;
+}
+
 void engine_cancel_all(struct engine *engine)
 {
-    /* `changed` may not end a run at once (its owner is a task), so the list stays. */
-    for (struct engine_run *run = engine->runs; run; run = run->next)
+    struct engine_run *run;
+
+    /* From the start each time: `changed` runs the owner, who may end this run and begin others. */
+    while ((run = first_to_cancel(engine)))
         engine_cancel_run(run);
 }
 
@@ -607,11 +618,6 @@ uint32_t engine_retry_after_s(const struct engine *engine)
 uint32_t engine_grace_ms(const struct engine *engine)
 {
     return engine->options.grace_ms;
-}
-
-uv_loop_t *engine_loop(const struct engine *engine)
-{
-    return engine->loop;
 }
 
 void engine_snapshot(const struct engine *engine, struct engine_stats *ret_stats)

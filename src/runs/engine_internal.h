@@ -61,7 +61,6 @@ void engine_cancel_all(struct engine *engine);
 void engine_lose_all(struct engine *engine);
 uint32_t engine_retry_after_s(const struct engine *engine);
 uint32_t engine_grace_ms(const struct engine *engine);
-uv_loop_t *engine_loop(const struct engine *engine);
 
 void engine_histogram_add(struct engine_histogram *histogram, int64_t ns);
 

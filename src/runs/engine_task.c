@@ -104,7 +104,7 @@ int engine_wait_ready(struct engine *engine, uint64_t timeout_ms, struct dc_err 
         }
         if (dc_now() >= deadline)
             return dc_fail(err, DC_TIMEOUT, 0, "the launcher is not ready");
-        await_ms(engine_loop(engine), 5);
+        task_sleep(5);
     }
     return 0;
 }
@@ -114,7 +114,7 @@ static void wait_empty(struct engine *engine, uint64_t wait_ms)
     int64_t deadline = dc_now() + (int64_t)wait_ms * DC_NS_PER_MS;
 
     while (engine_count(engine) && dc_now() < deadline)
-        await_ms(engine_loop(engine), 10);
+        task_sleep(10);
 }
 
 void engine_drain(struct engine *engine, uint64_t wait_ms)
@@ -125,5 +125,5 @@ void engine_drain(struct engine *engine, uint64_t wait_ms)
     wait_empty(engine, engine_grace_ms(engine));
     engine_lose_all(engine); /* a launcher that does not even cancel */
     while (engine_count(engine))
-        await_ms(engine_loop(engine), 10);
+        task_sleep(10);
 }

@@ -21,7 +21,7 @@
 enum keeper_type { KEEPER_LAUNCH = 1 /* one descriptor: the launcher's end of its link */ };
 
 /* Between fork and exec: only what a just forked, single-threaded process may do. */
-static _Noreturn void become_launcher(const char *path, char **argv, int link_fd)
+static _Noreturn void become_launcher(const char *path, char **argv, int link_fd, pid_t keeper)
 {
     struct dc_err err;
     sigset_t none;
@@ -32,6 +32,8 @@ static _Noreturn void become_launcher(const char *path, char **argv, int link_fd
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != keeper)
+        _exit(126); /* it died before the line above */
     if (link_fd == LAUNCHER_LINK_FD)
         (void)fcntl(link_fd, F_SETFD, 0);
     else if (dup2(link_fd, LAUNCHER_LINK_FD) < 0)
@@ -93,6 +95,7 @@ static _Noreturn void serve(int fd, const char *path, char **argv)
 {
     struct link_message message;
     struct dc_err err;
+    pid_t self = getpid();
     pid_t child = -1;
 
     while (wait_for_message(fd, &child)) {
@@ -103,7 +106,7 @@ static _Noreturn void serve(int fd, const char *path, char **argv)
         end_child(&child);
         child = fork();
         if (child == 0)
-            become_launcher(path, argv, message.fds[0]);
+            become_launcher(path, argv, message.fds[0], self);
         if (child < 0)
             dc_log(DC_LOG_ERROR, "fork for the launcher: %s", strerror(errno));
         link_message_release(&message);

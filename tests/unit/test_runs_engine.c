@@ -22,6 +22,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "net/task.h"
 #include "proto/artifact.h"
 #include "proto/job.h"
 #include "proto/launch.h"
@@ -45,11 +46,14 @@ struct peer_run {
 static struct peer_run peer_runs[PEER_SLOTS];
 static bool peer_never_times_out;
 
-static void peer_exec(const char *script, size_t length, const int *fds)
+static void peer_exec(const char *script, size_t length, const int *fds, pid_t parent)
 {
     char *text = strndup(script, length);
 
+    (void)close(LAUNCHER_LINK_FD);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1); /* it died before the line above */
     (void)setpgid(0, 0);
     (void)dup2(fds[RUN_FD_STDIN], 0);
     (void)dup2(fds[RUN_FD_STDOUT], 1);
@@ -68,6 +72,7 @@ static pid_t peer_start(const int *fds)
     struct dc_err err;
     size_t at = 0;
     const char *job;
+    pid_t parent = getpid();
     pid_t pid;
 
     if (fstat(fds[RUN_FD_JOB], &stat) < 0)
@@ -80,7 +85,7 @@ static pid_t peer_start(const int *fds)
             _exit(3);
     pid = fork();
     if (pid == 0)
-        peer_exec(file.content, file.content_length, fds);
+        peer_exec(file.content, file.content_length, fds, parent);
     (void)setpgid(pid, pid);
     (void)munmap((void *)(uintptr_t)job, (size_t)stat.st_size);
     return pid;
@@ -666,6 +671,184 @@ static void the_keeper_dies(void **state)
     dispose(&one);
 }
 
+/* ---- in tasks ---- */
+
+struct watcher {
+    struct world *world;
+    struct one one;
+    struct dc_buf seen[OUTPUT_STREAMS];
+    bool started;
+    uint64_t pause_ms; /* that the observer takes for each piece */
+    int result;
+    bool over;
+};
+
+static void saw_start(void *context, bool warm)
+{
+    ((struct watcher *)context)->started = warm;
+}
+
+static void saw_output(void *context, enum output_stream stream, const char *bytes, size_t length)
+{
+    struct watcher *watcher = context;
+
+    assert_true(watcher->started); /* comes first */
+    if (watcher->pause_ms)
+        task_sleep(watcher->pause_ms);
+    assert_true(dc_buf_append(&watcher->seen[stream], bytes, length));
+}
+
+static void watch_task(void *context)
+{
+    struct watcher *watcher = context;
+    struct engine_observer observer = {saw_start, saw_output, watcher};
+    struct engine_refusal refusal;
+    struct dc_err err;
+
+    watcher->result =
+        engine_run(watcher->world->engine, &watcher->one.request, &watcher->one.caller, &observer,
+                   &watcher->one.result, &refusal, &err);
+    watcher->over = true;
+}
+
+static void start_watcher(struct world *world, struct watcher *watcher, const char *script)
+{
+    struct dc_err err;
+
+    *watcher = (struct watcher){.world = world};
+    for (int i = 0; i < OUTPUT_STREAMS; i++)
+        dc_buf_init(&watcher->seen[i], 1 << 24);
+    prepare(&watcher->one, RUN_PYTHON, "p1", script);
+    watcher->one.request.stream = true;
+    assert_int_equal(task_start(&world->loop, watch_task, watcher, &err), 0);
+}
+
+static void end_watcher(struct watcher *watcher)
+{
+    for (int i = 0; i < OUTPUT_STREAMS; i++)
+        dc_buf_release(&watcher->seen[i]);
+    dispose(&watcher->one);
+}
+
+static void output_is_seen_while_it_runs(void **state)
+{
+    struct world *world = *state;
+    struct watcher watcher;
+    char folder[] = "/tmp/docle-engine-XXXXXX";
+    char script[160];
+
+    /* It ends only when its first line was seen: the folder is taken away then. */
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(script, sizeof(script),
+                   "echo first; while [ -d %s ]; do sleep 0.01; done; echo last; echo err >&2",
+                   folder);
+    start_watcher(world, &watcher, script);
+    while (!watcher.seen[OUTPUT_STDOUT].length)
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    assert_string_equal(dc_buf_str(&watcher.seen[OUTPUT_STDOUT]), "first\n");
+    assert_false(watcher.over);
+    assert_int_equal(rmdir(folder), 0);
+    while (!watcher.over)
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    assert_int_equal(watcher.result, 0);
+    assert_string_equal(dc_buf_str(&watcher.seen[OUTPUT_STDOUT]), "first\nlast\n");
+    assert_string_equal(dc_buf_str(&watcher.seen[OUTPUT_STDERR]), "err\n");
+    assert_string_equal(text_of(&watcher.one, OUTPUT_STDOUT), "first\nlast\n");
+    end_watcher(&watcher);
+}
+
+static void a_slow_observer_stops_nothing(void **state) /* O-12 */
+{
+    struct world *world = *state;
+    struct watcher slow;
+    struct watcher quick[3];
+    struct engine_stats stats;
+
+    start_watcher(world, &slow, "head -c 300000 /dev/zero | tr '\\0' x");
+    slow.pause_ms = 20;
+    for (int i = 0; i < 3; i++)
+        start_watcher(world, &quick[i], "echo quick");
+    /* The slow one's run has ended and its slot is free long before its observer has seen all. */
+    do {
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+        engine_snapshot(world->engine, &stats);
+    } while (stats.runs[RUN_PYTHON][OUTCOME_OK] < 4);
+    assert_false(slow.over);
+    assert_int_equal(stats.running, 0);
+    while (!slow.over)
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    assert_int_equal(slow.seen[OUTPUT_STDOUT].length, 300000);
+    for (int i = 0; i < 3; i++) {
+        assert_true(quick[i].over);
+        assert_string_equal(text_of(&quick[i].one, OUTPUT_STDOUT), "quick\n");
+        end_watcher(&quick[i]);
+    }
+    end_watcher(&slow);
+}
+
+struct drainer {
+    struct world *world;
+    uint64_t wait_ms;
+    bool ready;
+    bool over;
+};
+
+static void drain_task(void *context)
+{
+    struct drainer *drainer = context;
+    struct dc_err err;
+
+    drainer->ready = engine_wait_ready(drainer->world->engine, 60000, &err) == 0;
+    engine_drain(drainer->world->engine, drainer->wait_ms);
+    drainer->over = true;
+}
+
+static void draining_lets_runs_end(void **state)
+{
+    struct world *world = *state;
+    struct drainer drainer = {world, 60000, false, false};
+    struct watcher watchers[4];
+    struct engine_refusal refusal;
+    struct dc_err err;
+    struct one late;
+
+    for (int i = 0; i < 4; i++)
+        start_watcher(world, &watchers[i], "sleep 0.1; echo done");
+    assert_int_equal(task_start(&world->loop, drain_task, &drainer, &err), 0);
+    while (!drainer.ready)
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    prepare(&late, RUN_PYTHON, "p1", "true");
+    assert_int_equal(begin(world, &late, &refusal), -DC_BUSY);
+    dispose(&late);
+    while (!drainer.over)
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    for (int i = 0; i < 4; i++) { /* the waiting ones too */
+        assert_true(watchers[i].over);
+        assert_int_equal(watchers[i].one.result.outcome, OUTCOME_OK);
+        end_watcher(&watchers[i]);
+    }
+}
+
+static void draining_ends_what_does_not(void **state)
+{
+    struct world *world = *state;
+    struct drainer drainer = {world, 100, false, false};
+    struct watcher watchers[4];
+    struct dc_err err;
+
+    for (int i = 0; i < 4; i++)
+        start_watcher(world, &watchers[i], "echo up; exec sleep 1000");
+    assert_int_equal(task_start(&world->loop, drain_task, &drainer, &err), 0);
+    while (!drainer.over)
+        (void)uv_run(&world->loop, UV_RUN_ONCE);
+    for (int i = 0; i < 4; i++) {
+        assert_true(watchers[i].over);
+        assert_int_equal(watchers[i].result, 0);
+        assert_int_equal(watchers[i].one.result.outcome, OUTCOME_CANCELLED);
+        end_watcher(&watchers[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
@@ -686,6 +869,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_launcher_out_of_protocol_is_replaced),
         cmocka_unit_test(a_hung_launcher_is_replaced),
         cmocka_unit_test_setup_teardown(the_keeper_dies, setup, teardown),
+        cmocka_unit_test_setup_teardown(output_is_seen_while_it_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_slow_observer_stops_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(draining_lets_runs_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(draining_ends_what_does_not, setup, teardown),
     };
 
     if (argc > 2 && strcmp(argv[0], "docle-launcher") == 0) {
