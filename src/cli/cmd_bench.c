@@ -38,12 +38,10 @@ struct bench {
 
 static const struct {
     const char *code;
-    enum config_id setting; /* interpreters, the default first */
-    const char *path;
-    const char *flags[3];
+    const char *flags[3]; /* of the interpreter, to run the code */
 } programs[RUN_LANGS] = {
-    [RUN_PYTHON] = {"print(\"hi\")\n", CONFIG_RUNTIMES_PYTHON, "/usr/bin/python3", {"-I", "-c"}},
-    [RUN_NODE] = {"console.log(\"hi\")\n", CONFIG_RUNTIMES_NODE, "/usr/bin/node", {"-e"}},
+    [RUN_PYTHON] = {"print(\"hi\")\n", {"-I", "-c"}},
+    [RUN_NODE] = {"console.log(\"hi\")\n", {"-e"}},
 };
 
 static int by_size(const void *one, const void *two)
@@ -61,15 +59,6 @@ static int64_t median(int64_t *times, size_t count)
 }
 
 /* --- the bare interpreter -------------------------------------------------------------------- */
-
-static void interpreter(const struct bench *bench, enum run_lang lang, char path[static 1024])
-{
-    const char *list = config_text(bench->config, programs[lang].setting);
-
-    if (!list[0])
-        list = programs[lang].path;
-    (void)snprintf(path, 1024, "%.*s", (int)strcspn(list, ","), list);
-}
 
 static int start_bare(const char *path, enum run_lang lang, struct dc_err *err)
 {
@@ -134,9 +123,10 @@ static int run_sealed(struct bench *bench, enum run_lang lang, struct dc_err *er
 static int measure(struct bench *bench, enum run_lang lang, int64_t *times[static TIMES],
                    struct dc_err *err)
 {
-    char path[1024];
+    char path[SEALED_ROOT_PATH_MAX];
 
-    interpreter(bench, lang, path);
+    if (sealed_root_interpreter(bench->config, run_lang_name(lang), path, err) < 0)
+        return -err->code;
     for (uint32_t i = 0; i < WARM_UP; i++)
         if (run_sealed(bench, lang, err) < 0)
             return -err->code;

@@ -92,7 +92,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                 "Python interpreters to put into the sealed root, absolute paths "
                                 "separated by commas, the default one first. Empty: "
                                 "/usr/bin/python3."},
-    [CONFIG_RUNTIMES_NODE] = {"runtimes.node", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
-                              "Node.js interpreters to put into the sealed root, absolute paths "
-                              "separated by commas, the default one first. Empty: /usr/bin/node."},
+    [CONFIG_RUNTIMES_NODE] =
+        {"runtimes.node", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+         "Node.js interpreters to put into the sealed root, absolute paths "
+         "separated by commas, the default one first. Empty: the node on the path."},
 };

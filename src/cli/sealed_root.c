@@ -232,3 +232,21 @@ int sealed_root_manifest(const struct config *config, struct dc_buf *out, struct
     dc_buf_text(out, text);
     return 0;
 }
+
+int sealed_root_interpreter(const struct config *config, const char *name,
+                            char ret_path[static SEALED_ROOT_PATH_MAX], struct dc_err *err)
+{
+    DC_AUTO(dc_buf_release) struct dc_buf manifest = {0};
+    char *save = NULL;
+    char found[16];
+
+    dc_buf_init(&manifest, MANIFEST_MAX_BYTES);
+    if (sealed_root_manifest(config, &manifest, err) < 0)
+        return -err->code;
+    for (char *line = manifest.data ? strtok_r(manifest.data, "\n", &save) : NULL; line;
+         line = strtok_r(NULL, "\n", &save))
+        if (sscanf(line, "runtime %15s %*s %2047s", found, ret_path) == 2 &&
+            strcmp(found, name) == 0)
+            return 0;
+    return dc_fail(err, DC_NOT_FOUND, 0, "no %s in the sealed root", name);
+}

@@ -35,4 +35,8 @@ DC_MUST int sealed_root_check(const struct config *config, enum sealed_root_stat
 DC_MUST int sealed_root_manifest(const struct config *config, struct dc_buf *out,
                                  struct dc_err *err);
 
+/* Path on the host of the first interpreter of that name in the root in use. DC_NOT_FOUND. */
+DC_MUST int sealed_root_interpreter(const struct config *config, const char *name,
+                                    char ret_path[static SEALED_ROOT_PATH_MAX], struct dc_err *err);
+
 #endif
