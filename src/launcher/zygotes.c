@@ -191,11 +191,12 @@ static void on_ready(struct launcher *launcher, uint32_t index, const struct lin
         lost(launcher, index, ready.problem);
         return;
     }
-    dc_log(DC_LOG_INFO, "zygote %u serves %s %s%s: %u threads, %u pages learned, %lld ms", index,
-           launcher->options.runtimes[zygote->runtime].public.name,
+    dc_log(DC_LOG_INFO,
+           "zygote %u serves %s %s%s: %u threads, %u pages learned, %u of them written, %lld ms",
+           index, launcher->options.runtimes[zygote->runtime].public.name,
            launcher->options.runtimes[zygote->runtime].public.version,
            zygote->plain ? " (plain starts)" : "", ready.threads, ready.learned_pages,
-           (long long)((dc_now() - zygote->started_ns) / DC_NS_PER_MS));
+           ready.written_pages, (long long)((dc_now() - zygote->started_ns) / DC_NS_PER_MS));
     zygote->state = ZYGOTE_SERVING;
     launcher->zygote_failures[zygote->runtime] = 0;
     retire_if_replaced(launcher, zygote);

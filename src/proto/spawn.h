@@ -101,7 +101,8 @@ struct zygote_spawn {
 struct zygote_ready {
     uint32_t threads; /* of the zygote; more than one is refused by the launcher for CPython */
     uint32_t learned_pages; /* that children populate ahead */
-    char problem[112];      /* not empty: cannot serve, and why */
+    uint32_t written_pages; /* of those: that they write to, and so get copies of */
+    char problem[108];      /* not empty: cannot serve, and why */
 };
 
 struct zygote_exited {

@@ -126,9 +126,11 @@ int prefault_learn(struct prefault *prefault, int fd, struct dc_err *err)
     if (dc_read_full(fd, prefault->ranges, sizeof(prefault->ranges), &bytes, err) < 0)
         return dc_context(err, "learned pages");
     prefault->count = bytes / sizeof(prefault->ranges[0]);
-    prefault->pages = 0;
-    for (size_t i = 0; i < prefault->count; i++)
+    prefault->pages = prefault->written_pages = 0;
+    for (size_t i = 0; i < prefault->count; i++) {
         prefault->pages += prefault->ranges[i].pages;
+        prefault->written_pages += prefault->ranges[i].write ? prefault->ranges[i].pages : 0;
+    }
     return 0;
 }
 

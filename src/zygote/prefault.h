@@ -23,6 +23,7 @@ struct prefault_range {
 struct prefault {
     size_t count;
     size_t pages;
+    size_t written_pages;
     struct prefault_range ranges[PREFAULT_RANGES_MAX];
 };
 

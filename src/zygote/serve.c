@@ -110,7 +110,8 @@ static int receive_config(struct zygote *zygote, struct dc_err *err)
 static int report_ready(struct zygote *zygote, const char *problem, struct dc_err *err)
 {
     struct zygote_ready ready = {.threads = count_threads(),
-                                 .learned_pages = (uint32_t)zygote->prefault.pages};
+                                 .learned_pages = (uint32_t)zygote->prefault.pages,
+                                 .written_pages = (uint32_t)zygote->prefault.written_pages};
 
     (void)snprintf(ready.problem, sizeof(ready.problem), "%s", problem);
     return link_send(ZYGOTE_CONTROL_FD, ZYGOTE_READY, &ready, sizeof(ready), NULL, 0, err);

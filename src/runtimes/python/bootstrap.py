@@ -16,11 +16,23 @@ STARTUP_PREFIX = "PYTHON"
 
 import _docle
 
+import os
+
+at_fork = []
+
+
+def register_at_fork(**hooks):
+    """Keeps what the imports below register until a run has begun. In the fork of a zygote there is nothing for those
+    hooks to repair, as no other thread ever held a lock; they would copy some 130 pages for nothing."""
+    at_fork.append(hooks)
+
+
+real_register_at_fork, os.register_at_fork = os.register_at_fork, register_at_fork
+
 import atexit
 import builtins
 import gc
 import io
-import os
 import signal
 import threading
 import time
@@ -31,7 +43,7 @@ import argparse, ast, asyncio, base64, bisect, calendar, collections, concurrent
 import dataclasses, datetime, decimal, enum, fractions, functools, glob, hashlib, heapq, inspect, itertools, json
 import locale, logging, math, operator, pathlib, pickle, platform, pprint, queue, random, re, secrets, shutil, socket
 import sqlite3, ssl, statistics, string, struct, subprocess, tempfile, textwrap, traceback, types, typing
-import unicodedata, urllib.parse, urllib.request, uuid, warnings, zlib
+import unicodedata, urllib.parse, urllib.request, uuid, warnings, weakref, zlib
 
 PLAIN = [sys.executable, "-X", "utf8", "-B"]
 
@@ -50,7 +62,7 @@ def open_standard_streams():
             io.BufferedWriter(raw) if fd else io.BufferedReader(raw),
             encoding="utf-8",
             errors="backslashreplace" if fd == 2 else "surrogateescape",
-            newline="\n" if fd else None,
+            newline="\n",
             line_buffering=fd == 2,
         )
         stream.mode = "w" if fd else "r"
@@ -63,10 +75,16 @@ def open_standard_streams():
     os.close(ends[1])
 
 
+ZYGOTE_PID = os.getpid()
+
+
 def reseed():
-    """In the sealed child. `random` is reseeded by its own at-fork hook, secrets and uuid4 ask the kernel; OpenSSL
-    notices a fork by the process id alone, which may be the same in two namespaces."""
-    ssl.RAND_add(os.urandom(48), 48.0)
+    """In the sealed child. secrets and uuid4 ask the kernel. OpenSSL's
+    generators do not exist yet, as nothing drew from them here; and if something had, OpenSSL notices a fork by the
+    process id, and by it alone."""
+    random.seed()
+    if os.getpid() == ZYGOTE_PID:
+        ssl.RAND_add(os.urandom(48), 48.0)
 
 
 def exec_interpreter(path, args, env):
@@ -94,7 +112,6 @@ def new_main(path):
     main.__file__ = path
     main.__cached__ = None
     sys.modules["__main__"] = main
-    return main
 
 
 def exit_code(value):
@@ -111,21 +128,16 @@ def exit_code(value):
     return 1
 
 
-def run_code(code, main):
-    """Runs the program; returns (exit code, interrupted)."""
-    try:
-        exec(code, main.__dict__)
-    except SystemExit as error:
+def report(error):
+    """Prints an uncaught exception without our own frame; returns (exit code, interrupted)."""
+    if isinstance(error, SystemExit):
         return exit_code(error.code), False
-    except BaseException as error:
-        trace = error.__traceback__
-        _docle.report(error.with_traceback(trace and trace.tb_next))
-        return 1, isinstance(error, KeyboardInterrupt)
-    return 0, False
+    trace = error.__traceback__
+    _docle.report(error.with_traceback(trace and trace.tb_next))
+    return 1, isinstance(error, KeyboardInterrupt)
 
 
 def clear_module(module):
-    """As the interpreter does at its end, so that __del__ runs and forgotten files are flushed."""
     names = module.__dict__
     for private in (True, False):
         for name in list(names):
@@ -133,46 +145,69 @@ def clear_module(module):
                 names[name] = None
 
 
-def wind_up(main, known_modules):
+def is_users(module):
+    origin = getattr(module, "__file__", None)
+    return isinstance(origin, str) and origin.startswith(WORKSPACE)
+
+
+def new_modules(known_modules):
+    """What was imported since the zygote served, found from the young end: going through all would count up and
+    down every name, and so copy a hundred pages."""
+    names = []
+    for name in reversed(sys.modules):
+        if name in known_modules:
+            break
+        names.append(name)
+    return names
+
+
+def drop_modules(known_modules):
+    """As the interpreter does at its end, so that __del__ runs and forgotten files are flushed: first lets go of the
+    program's modules, then empties those that something still holds."""
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    mine = [name for name in new_modules(known_modules) if is_users(sys.modules[name])]
+    held = [weakref.ref(sys.modules.pop(name)) for name in ["__main__", *mine] if name in sys.modules]
+    gc.collect()
+    survivors = [module for module in (reference() for reference in held) if module is not None]
+    for module in survivors:
+        clear_module(module)
+    if survivors:
+        gc.collect()
+
+
+def wind_up(known_modules):
     """The interpreter's order: non-daemon threads, atexit, flush, modules, flush. Returns 0, or 120 when standard
     output could not be written."""
-    status = 0
     try:
         threading._shutdown()
     except BaseException as error:
         _docle.report(error)
     atexit._run_exitfuncs()
-    status = flush_streams()
-    foreign = [module for name, module in list(sys.modules.items()) if name not in known_modules]
-    clear_module(main)
-    for module in reversed(foreign):
-        origin = getattr(module, "__file__", None)
-        if origin and origin.startswith(WORKSPACE):
-            clear_module(module)
-    gc.collect()
-    return flush_streams() or status
+    status = flush_streams(print_unraisable)
+    drop_modules(known_modules)
+    return flush_streams(lambda *_: None) or status
 
 
-def flush_streams():
+def flush_streams(complain):
     status = 0
-    if sys.stdout is not None and not getattr(sys.stdout, "closed", False):
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or getattr(stream, "closed", False):
+            continue
         try:
-            sys.stdout.flush()
+            stream.flush()
         except BaseException as error:
-            unraisable(error, sys.stdout)
             status = 120
-    if sys.stderr is not None and not getattr(sys.stderr, "closed", False):
-        try:
-            sys.stderr.flush()
-        except BaseException:
-            status = 120
+            if stream is sys.stdout:
+                complain(error, stream)
     return status
 
 
-def unraisable(error, subject):
+def print_unraisable(error, subject):
     try:
-        print(f"Exception ignored in: {subject!r}", file=sys.stderr)
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"Exception ignored in: {subject!r}\n{type(error).__name__}: {error}", file=sys.stderr)
     except Exception:
         pass
 
@@ -186,6 +221,9 @@ def prepare(entrypoint, args, env_pairs, flags):
     """Makes the process look freshly started; returns what to run."""
     path = f"{WORKSPACE}/{entrypoint}" if entrypoint is not None else f"{HERE}/training.py"
     env = apply_environment(env_pairs)
+    os.register_at_fork = real_register_at_fork
+    for hooks in at_fork:
+        real_register_at_fork(**hooks)
     if any(name.startswith(STARTUP_PREFIX) for name in env):
         exec_interpreter(path, args, env)
     if flags & LIVE_OUTPUT:
@@ -207,23 +245,26 @@ def prepare(entrypoint, args, env_pairs, flags):
         return path, None
 
 
-def main():
-    open_standard_streams()
-    known_modules = frozenset(sys.modules)
-    del sys.modules["_docle"]
-    gc.collect()
-    gc.freeze()
-    entrypoint, args, env, flags, _ = _docle.serve(reseed)
-    path, code = prepare(entrypoint, args, env, flags)
-    status, interrupted = 1, False
-    module = new_main(path)
+# From here on at module level: the fewer frames of ours lie under the program's, the better.
+open_standard_streams()
+known_modules = frozenset(sys.modules)
+del sys.modules["_docle"]
+gc.collect()
+gc.freeze()
+entrypoint, args, env, flags, _ = _docle.serve(reseed)
+path, code = prepare(entrypoint, args, env, flags)
+status, interrupted, uncaught = (0 if code else 1), False, None
+new_main(path)
+try:
     if code:
-        status, interrupted = run_code(code, module)
-    status = wind_up(module, known_modules) or status
-    if interrupted:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    _docle.finish(status)
-
-
-main()
+        exec(code, sys.modules["__main__"].__dict__)
+except BaseException as error:
+    uncaught = error
+if uncaught is not None:
+    status, interrupted = report(uncaught)
+uncaught = code = None
+status = wind_up(known_modules) or status
+if interrupted:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+_docle.finish(status)
