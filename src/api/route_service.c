@@ -76,11 +76,11 @@ void route_ready(struct call *call)
     const struct launch_hello *hello = engine_hello(app->engine);
     DC_AUTO(dc_buf_release) struct dc_buf body;
 
+    dc_buf_init(&body, SERVICE_MAX_BYTES);
     if (app->draining || !hello || !app->keys_loaded || !engine_ready(app->engine)) {
         fail_not_ready(call);
         return;
     }
-    dc_buf_init(&body, SERVICE_MAX_BYTES);
     (void)dc_buf_printf(&body, "{\"status\":\"ready\",\"level\":\"%s\",\"slots\":%u,\"runtimes\":[",
                         levels[hello->level <= LEVEL_FULL ? hello->level : 0], hello->slots);
     for (int i = 0; i < hello->runtime_count; i++)
@@ -98,6 +98,7 @@ void route_metrics(struct call *call)
     struct engine_stats engine;
     struct store_stats store;
 
+    dc_buf_init(&body, METRICS_MAX_BYTES);
     /* As if it were not there: nobody learns from outside what there is to find. */
     if (!call->loopback && !auth_is_metrics_token(call)) {
         call_fail(call, &(struct call_error){
@@ -109,7 +110,6 @@ void route_metrics(struct call *call)
     }
     engine_snapshot(app->engine, &engine);
     store_worker_stats(app->worker, &store);
-    dc_buf_init(&body, METRICS_MAX_BYTES);
     (void)metrics_print(&(struct metrics_sources){.own = &app->metrics,
                                                   .routes = route_names,
                                                   .engine = &engine,
