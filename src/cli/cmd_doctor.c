@@ -83,7 +83,7 @@ static void look_at_launcher(struct doctor *doctor)
     char text[256];
     struct probe_line *line;
 
-    if (launch_plan(doctor->config, LAUNCH_SINGLE, &plan, &err) < 0 ||
+    if (launch_plan(doctor->config, LAUNCH_LOOK, &plan, &err) < 0 ||
         launch_probe(&plan, &hello, &err) < 0) {
         line = add_extra(doctor, "launcher", PROBE_MISSING);
         (void)snprintf(line->found, sizeof(line->found), "%.175s",

@@ -38,10 +38,11 @@ int launch_plan(const struct config *config, enum launch_profile profile, struct
                 struct dc_err *err)
 {
     static const char *const levels[] = {"limited", "standard", "full"};
-    bool single = profile == LAUNCH_SINGLE;
+    bool single = profile != LAUNCH_SERVER;
 
     *plan = (struct launch_plan){0};
-    if (sealed_root_ensure(config, plan->root, err) < 0)
+    if ((profile == LAUNCH_LOOK ? sealed_root_find(config, plan->root, err)
+                                : sealed_root_ensure(config, plan->root, err)) < 0)
         return -err->code;
     (void)snprintf(plan->spare_texts[0], sizeof(plan->spare_texts[0]), "python=%u",
                    single ? 0 : config_number(config, CONFIG_SPARES_PYTHON));

@@ -26,9 +26,10 @@ struct launch_plan {
 enum launch_profile {
     LAUNCH_SERVER, /* as the settings say */
     LAUNCH_SINGLE, /* one slot, no spares: `docle run` */
+    LAUNCH_LOOK,   /* the same, and the sealed root is taken as it is: `docle doctor` */
 };
 
-/* Fills the plan; makes the sealed root when there is none. */
+/* Fills the plan; makes the sealed root when it is not current. */
 DC_MUST int launch_plan(const struct config *config, enum launch_profile profile,
                         struct launch_plan *plan, struct dc_err *err);
 

@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "cli/data_dir.h"
 
 #include "base/poison.h"
@@ -184,20 +185,6 @@ int sealed_root_refresh(const struct config *config, bool quiet, struct dc_err *
     return 0;
 }
 
-int sealed_root_ensure(const struct config *config, char ret_path[static SEALED_ROOT_PATH_MAX],
-                       struct dc_err *err)
-{
-    int result = sealed_root_find(config, ret_path, err);
-
-    if (result != -DC_NOT_FOUND)
-        return result;
-    (void)fprintf(stderr, "docle: making the sealed root in %s\n",
-                  config_text(config, CONFIG_ROOT_DIR));
-    if (sealed_root_refresh(config, true, err) < 0)
-        return -err->code;
-    return sealed_root_find(config, ret_path, err);
-}
-
 int sealed_root_check(const struct config *config, enum sealed_root_state *ret_state, char *why,
                       size_t why_size, struct dc_err *err)
 {
@@ -214,6 +201,28 @@ int sealed_root_check(const struct config *config, enum sealed_root_state *ret_s
     if (*ret_state == SEALED_ROOT_CURRENT)
         why[0] = '\0';
     return 0;
+}
+
+int sealed_root_ensure(const struct config *config, char ret_path[static SEALED_ROOT_PATH_MAX],
+                       struct dc_err *err)
+{
+    enum sealed_root_state state;
+    char why[128];
+
+    if (sealed_root_check(config, &state, why, sizeof(why), err) < 0)
+        return -err->code;
+    if (state == SEALED_ROOT_CURRENT)
+        return sealed_root_find(config, ret_path, err);
+    dc_log(DC_LOG_INFO, "making the sealed root in %s: %s", config_text(config, CONFIG_ROOT_DIR),
+           why[0] ? why : "there is none");
+    if (isatty(STDERR_FILENO))
+        (void)fprintf(stderr, "docle: making the sealed root, which takes some seconds, once\n");
+    if (sealed_root_refresh(config, true, err) < 0) {
+        if (state == SEALED_ROOT_NONE)
+            return -err->code;
+        dc_log_err(DC_LOG_WARN, NULL, err, "going on with the old sealed root");
+    }
+    return sealed_root_find(config, ret_path, err);
 }
 
 int sealed_root_manifest(const struct config *config, struct dc_buf *out, struct dc_err *err)

@@ -17,7 +17,9 @@ enum { SEALED_ROOT_PATH_MAX = 2048 };
 DC_MUST int sealed_root_find(const struct config *config,
                              char ret_path[static SEALED_ROOT_PATH_MAX], struct dc_err *err);
 
-/* As sealed_root_find, and makes the root when there is none. */
+/* As sealed_root_find, and makes the root when there is none or the host has changed: the addons in
+ * it must be those of this launcher. A root of somebody else that cannot be changed is used as it
+ * is. */
 DC_MUST int sealed_root_ensure(const struct config *config,
                                char ret_path[static SEALED_ROOT_PATH_MAX], struct dc_err *err);
 
