@@ -56,8 +56,7 @@ static int open_store(struct app *app, struct dc_err *err)
     const char *path = app->options.database_path;
     int recovered = 0;
 
-    if (store_open(path, &app->store, err) < 0 ||
-        store_lock_server(path, &app->lock_fd, err) < 0 ||
+    if (store_open(path, &app->store, err) < 0 || store_lock_server(path, &app->lock_fd, err) < 0 ||
         store_recover(app->store, dc_wall_now(), &recovered, err) < 0 ||
         store_watch_open(path, &app->watch, err) < 0)
         return -err->code;
@@ -127,8 +126,7 @@ static void purge(struct app *app)
     struct purging purging = {.now = dc_wall_now(), .runs = PURGE_RUNS};
     struct dc_err err;
 
-    purging.before =
-        purging.now - (int64_t)app->options.history_days * 24 * 3600 * DC_NS_PER_S;
+    purging.before = purging.now - (int64_t)app->options.history_days * 24 * 3600 * DC_NS_PER_S;
     while (purging.runs == PURGE_RUNS && !app->stopping) {
         if (await_store(app->worker, AWAIT_WRITE, run_purge, &purging, &err) < 0) {
             dc_log_err(DC_LOG_WARN, NULL, &err, "old runs could not be deleted");
@@ -147,8 +145,7 @@ static void become_ready(struct app *app)
 {
     struct dc_err err;
 
-    if (auth_refresh(app, &err) < 0 ||
-        engine_wait_ready(app->engine, READY_WAIT_MS, &err) < 0) {
+    if (auth_refresh(app, &err) < 0 || engine_wait_ready(app->engine, READY_WAIT_MS, &err) < 0) {
         if (!app->draining)
             fail(app, &err);
         return;
@@ -168,7 +165,7 @@ static void watch(void *arg)
         if (seconds++ % PURGE_EVERY_S == 0)
             purge(app);
         auth_upkeep(app);
-        background_sleep(app, UPKEEP_MS);
+        background_sleep(UPKEEP_MS);
     }
 }
 
@@ -179,7 +176,7 @@ static void wait_answers(struct app *app)
     int64_t deadline = dc_now() + SHUT_ANSWERS_MS * DC_NS_PER_MS;
 
     while (app->metrics.in_flight && dc_now() < deadline)
-        background_sleep(app, SHUT_POLL_MS);
+        background_sleep(SHUT_POLL_MS);
 }
 
 static bool has_runs(const struct app *app)
@@ -196,7 +193,7 @@ static void wait_runs(struct app *app)
     int64_t deadline = dc_now() + app->options.drain_ms * DC_NS_PER_MS;
 
     while (has_runs(app) && !app->hurried && dc_now() < deadline)
-        background_sleep(app, SHUT_POLL_MS);
+        background_sleep(SHUT_POLL_MS);
 }
 
 static void on_signal_closed(uv_handle_t *handle)
@@ -220,7 +217,7 @@ static void shut(void *arg)
     wait_answers(app);
     app->stopping = true;
     while (app->background > 1) /* all but this one */
-        background_sleep(app, SHUT_POLL_MS);
+        background_sleep(SHUT_POLL_MS);
     auth_upkeep(app); /* last uses */
     call_server_close(app);
     engine_close(app->engine, NULL, NULL);

@@ -40,11 +40,11 @@ struct app {
     bool keys_loaded;
 
     struct metrics metrics;
-    bool serving;  /* runs could be accepted at least once */
-    bool draining; /* no new runs */
-    bool hurried;  /* a second signal came */
-    bool stopping; /* background tasks leave */
-    unsigned background; /* tasks that are not requests */
+    bool serving;          /* runs could be accepted at least once */
+    bool draining;         /* no new runs */
+    bool hurried;          /* a second signal came */
+    bool stopping;         /* background tasks leave */
+    unsigned background;   /* tasks that are not requests */
     struct dc_err failure; /* why app_serve ends badly; code DC_OK: it does not */
 };
 

@@ -66,12 +66,11 @@ int auth_refresh(struct app *app, struct dc_err *err)
 
 static void refuse(struct call *call, const char *error, const char *code, const char *message)
 {
-    call_fail(call,
-              &(struct call_error){.status = 401,
-                                   .error = error,
-                                   .code = code,
-                                   .message = message,
-                                   .field = {"WWW-Authenticate", "Bearer realm=\"docle\""}});
+    call_fail(call, &(struct call_error){.status = 401,
+                                         .error = error,
+                                         .code = code,
+                                         .message = message,
+                                         .field = {"WWW-Authenticate", "Bearer realm=\"docle\""}});
 }
 
 /* What follows "Bearer", or the value as it is. */

@@ -8,52 +8,39 @@
 
 #include "base/poison.h"
 
-/* The start of a task, put off to the next turn of the loop. */
-struct beginning {
-    uv_timer_t timer;
+struct work {
     struct app *app;
-    void (*work)(void *arg);
+    void (*run)(void *arg);
     void *arg;
 };
 
-static void run(void *arg)
+static void run_work(void *arg)
 {
-    struct beginning *beginning = arg;
-    struct app *app = beginning->app;
+    struct work work = *(struct work *)arg;
 
-    beginning->work(beginning->arg);
-    app->background--;
-    task_close_handle((uv_handle_t *)&beginning->timer);
-    free(beginning);
+    free(arg);
+    work.run(work.arg);
+    work.app->background--;
 }
 
-static void on_turn(uv_timer_t *timer)
+bool background_spawn(struct app *app, void (*run)(void *arg), void *arg)
 {
-    struct beginning *beginning = timer->data;
+    struct work *work = malloc(sizeof(*work));
     struct dc_err err;
 
-    if (task_start(timer->loop, run, beginning, &err) < 0) {
-        dc_log_err(DC_LOG_ERROR, NULL, &err, "a task waits for memory");
-        (void)uv_timer_start(timer, on_turn, 100, 0);
-    }
-}
-
-bool background_spawn(struct app *app, void (*work)(void *arg), void *arg)
-{
-    struct beginning *beginning = calloc(1, sizeof(*beginning));
-
-    if (!beginning)
+    if (!work)
         return false;
-    *beginning = (struct beginning){.app = app, .work = work, .arg = arg};
-    (void)uv_timer_init(&app->loop, &beginning->timer); /* never fails */
-    beginning->timer.data = beginning;
-    (void)uv_timer_start(&beginning->timer, on_turn, 0, 0);
+    *work = (struct work){app, run, arg};
     app->background++;
-    return true;
+    if (task_start(&app->loop, run_work, work, &err) == 0)
+        return true;
+    dc_log_err(DC_LOG_ERROR, NULL, &err, "a task could not be started");
+    app->background--;
+    free(work);
+    return false;
 }
 
-void background_sleep(struct app *app, uint64_t ms)
+void background_sleep(uint64_t ms)
 {
-    (void)app; /* the task knows its loop */
     task_sleep(ms);
 }

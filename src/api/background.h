@@ -7,10 +7,11 @@
 
 struct app;
 
-/* Runs work(arg) in a task of its own, from the next turn of the loop on. False without memory. */
-bool background_spawn(struct app *app, void (*work)(void *arg), void *arg);
+/* Runs run(arg) in a task of its own until it first suspends, then returns. False without memory;
+ * it is not called then. */
+bool background_spawn(struct app *app, void (*run)(void *arg), void *arg);
 
 /* In a task: suspends it. */
-void background_sleep(struct app *app, uint64_t ms);
+void background_sleep(uint64_t ms);
 
 #endif

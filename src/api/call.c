@@ -1,9 +1,6 @@
-/* The routes' view of HTTP, over src/net. */
 #include "api/call.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/app_internal.h"
@@ -13,84 +10,48 @@
 
 #include "base/poison.h"
 
-enum { FIELDS_MAX = CALL_FIELDS_MAX + 4, FIELD_NAME_MAX = 64 };
+enum { HEAD_FIELDS_MAX = CALL_FIELDS_MAX + 4, NAME_MAX_BYTES = 64, EXTRA_MAX_BYTES = 64 };
 
 /* ---- the request ---- */
 
 const char *call_header(const struct call *call, const char *name)
 {
-    char lower[FIELD_NAME_MAX] = "";
+    char lower[NAME_MAX_BYTES];
+    size_t i = 0;
 
-    for (size_t i = 0; name[i] && i < sizeof(lower) - 1; i++)
-        lower[i] = (char)tolower((unsigned char)name[i]);
+    for (; name[i] && i < sizeof(lower) - 1; i++)
+        lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+    lower[i] = '\0';
     return http_head_field(http_exchange_head(call->http), lower);
 }
 
-/* Splits the target at the question mark. */
+/* A proxy on this machine speaks for others and says so. */
+static bool is_local(const struct call *call)
+{
+    return http_exchange_peer_is_loopback(call->http) && !call_header(call, "X-Forwarded-For") &&
+           !call_header(call, "Forwarded") && !call_header(call, "X-Real-Ip");
+}
+
+/* Splits the target. False without memory. */
 static bool read_target(struct call *call, const char *target)
 {
-    size_t path = strcspn(target, "?");
+    char *copy = dc_arena_copy(&call->arena, target, strlen(target));
+    char *question = copy ? strchr(copy, '?') : NULL;
 
-    call->path = dc_arena_copy(&call->arena, target, path);
-    call->query = target[path] ? target + path + 1 : "";
-    return call->path != NULL;
+    if (!copy)
+        return false;
+    if (question)
+        *question = '\0';
+    call->path = copy;
+    call->query = question ? question + 1 : "";
+    return true;
 }
 
-static void fail_refused(struct call *call, const struct http_refusal *refusal)
-{
-    struct call_error error = {.status = refusal->status,
-                               .error = refusal->error,
-                               .code = refusal->code,
-                               .message = refusal->message};
-    char extra[64];
+/* ---- answers ---- */
 
-    if (refusal->status == 413) {
-        /* The original's member: a size in words. */
-        (void)snprintf(extra, sizeof(extra), ",\"max_size\":\"%uMB\"",
-                       call->app->options.body_max_bytes >> 20);
-        error.extra = extra;
-    }
-    call_fail(call, &error);
-}
-
-static void answer(struct call *call)
-{
-    const struct http_refusal *refusal = http_exchange_refusal(call->http);
-    const struct http_head *head = http_exchange_head(call->http);
-
-    if (refusal) {
-        call->method = head->method[0] ? head->method : "GET";
-        call->path = call->query = "";
-        fail_refused(call, refusal);
-        return;
-    }
-    call->method = head->method;
-    call->body = http_exchange_body(call->http, &call->body_length);
-    call->loopback = http_exchange_peer_is_loopback(call->http) &&
-                     !http_head_field(head, "x-forwarded-for") &&
-                     !http_head_field(head, "forwarded");
-    if (!read_target(call, head->target)) {
-        call_fail_err(call, &(struct dc_err){.code = DC_KERNEL, .errnum = ENOMEM}, "no memory");
-        return;
-    }
-    routes_dispatch(call);
-}
-
-static void handle(struct http_exchange *exchange, void *context)
-{
-    struct call call = {.app = context, .http = exchange, .begun_ns = dc_wall_now()};
-    char request_id[DC_UUID_SIZE];
-
-    dc_uuid7(call.begun_ns, request_id);
-    call.request_id = request_id;
-    answer(&call);
-    dc_arena_release(&call.arena);
-}
-
-/* ---- the answer ---- */
-
+/* The fields of an answer in net's form. */
 static void fill_fields(const struct call *call, const struct call_head *head,
-                        struct http_answer_field fields[static FIELDS_MAX])
+                        struct http_answer_field fields[static HEAD_FIELDS_MAX])
 {
     size_t count = 0;
 
@@ -106,30 +67,32 @@ static void fill_fields(const struct call *call, const struct call_head *head,
 
 void call_reply(struct call *call, const struct call_head *head, struct dc_buf *body)
 {
-    struct http_answer_field fields[FIELDS_MAX];
-    struct http_answer answer = {.status = head->status, .fields = fields};
+    struct http_answer_field fields[HEAD_FIELDS_MAX];
 
-    call->status = head->status;
+    if (body->failed && head->status != 500) {
+        call_fail(call, &(struct call_error){.status = 500,
+                                             .error = "Internal error",
+                                             .code = "internal_error",
+                                             .message = "The answer did not fit into memory; try "
+                                                        "again later."});
+        return;
+    }
     fill_fields(call, head, fields);
-    http_answer(call->http, &answer, body);
+    call->status = head->status;
+    http_answer(call->http, &(struct http_answer){head->status, fields}, body);
 }
-
-/* ---- streams ---- */
 
 void call_stream_begin(struct call *call, bool replayed)
 {
-    const struct call_head head = {
-        .status = 200,
-        .type = "text/event-stream",
-        .cache = "no-store",
-        .fields = {{"X-Accel-Buffering", "no"}, {replayed ? "Idempotency-Replayed" : NULL, "true"}},
-    };
-    struct http_answer_field fields[FIELDS_MAX];
-    struct http_answer answer = {.status = head.status, .fields = fields};
+    struct call_head head = {.type = "text/event-stream; charset=utf-8",
+                             .fields = {{"X-Accel-Buffering", "no"}}};
+    struct http_answer_field fields[HEAD_FIELDS_MAX];
 
-    call->status = head.status;
+    if (replayed)
+        head.fields[1] = (struct call_field){"Idempotent-Replayed", "true"};
     fill_fields(call, &head, fields);
-    http_stream_begin(call->http, &answer);
+    call->status = 200;
+    http_stream_begin(call->http, &(struct http_answer){200, fields});
 }
 
 bool call_stream_begun(const struct call *call)
@@ -158,6 +121,53 @@ void call_on_gone(struct call *call, void (*gone)(void *arg), void *arg)
 }
 
 /* ---- the server ---- */
+
+unsigned call_connections(const struct call *call)
+{
+    return http_server_connections(call->app->http);
+}
+
+/* Refused for its form, before it had a route. */
+static void answer_refusal(struct call *call, const struct http_refusal *refusal)
+{
+    uint32_t max = call->app->options.body_max_bytes;
+    bool megabytes = max % (1024 * 1024) == 0;
+    char extra[EXTRA_MAX_BYTES] = "";
+
+    if (refusal->status == 413)
+        (void)snprintf(extra, sizeof(extra), ",\"max_size\":\"%u%s\"",
+                       megabytes ? max / (1024 * 1024) : max, megabytes ? "MB" : " bytes");
+    call_fail(call, &(struct call_error){.status = refusal->status,
+                                         .error = refusal->error,
+                                         .code = refusal->code,
+                                         .message = refusal->message,
+                                         .extra = extra,
+                                         .retry_after_s = refusal->status == 503 ? 1 : 0});
+    routes_count_refused(call);
+}
+
+static void handle(struct http_exchange *exchange, void *context)
+{
+    const struct http_refusal *refusal = http_exchange_refusal(exchange);
+    const struct http_head *head = http_exchange_head(exchange);
+    struct call call = {.app = context, .http = exchange, .begun_ns = dc_wall_now()};
+    char request_id[DC_UUID_SIZE];
+
+    dc_uuid7(call.begun_ns, request_id);
+    call.request_id = request_id;
+    call.method = head->method;
+    call.body = http_exchange_body(exchange, &call.body_length);
+    if (refusal) {
+        answer_refusal(&call, refusal);
+    } else if (!read_target(&call, head->target)) {
+        call_fail_err(&call, &(struct dc_err){.code = DC_KERNEL, .text = "no memory"},
+                      "a request could not be read");
+    } else {
+        call.loopback = is_local(&call);
+        routes_dispatch(&call);
+    }
+    dc_arena_release(&call.arena);
+}
 
 int call_server_listen(struct app *app, struct dc_err *err)
 {
@@ -192,11 +202,6 @@ void call_server_free(struct app *app)
 {
     http_server_free(app->http);
     app->http = NULL;
-}
-
-unsigned call_connections(const struct call *call)
-{
-    return http_server_connections(call->app->http);
 }
 
 uint16_t app_port(const struct app *app)

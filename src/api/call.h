@@ -27,12 +27,12 @@ struct call {
     const char *query; /* as sent; "" for none */
     const char *body;
     size_t body_length;
-    bool loopback;                     /* the client is on this machine, no proxy between */
-    char run_id[DC_UUID_SIZE];     /* of the path, where the route has one */
-    char key_id[DC_UUID_SIZE];         /* of who asks, once authenticated */
+    bool loopback;             /* the client is on this machine, no proxy between */
+    char run_id[DC_UUID_SIZE]; /* of the path, where the route has one */
+    char key_id[DC_UUID_SIZE]; /* of who asks, once authenticated */
     char project_id[DC_UUID_SIZE];
-    int64_t begun_ns; /* wall clock */
-    int status;       /* answered with; 0: not yet */
+    int64_t begun_ns;      /* wall clock */
+    int status;            /* answered with; 0: not yet */
     struct dc_arena arena; /* of the request */
 };
 
@@ -61,11 +61,11 @@ void call_reply(struct call *call, const struct call_head *head, struct dc_buf *
 /* An answer of an error, as docs/openapi.yaml says. */
 struct call_error {
     int status;
-    const char *error;   /* short, the original's where it had one */
+    const char *error; /* short, the original's where it had one */
     const char *code;
-    const char *message; /* with the next step */
-    const char *extra;   /* further members, as ",…"; NULL: none */
-    uint32_t retry_after_s; /* 0: no such header */
+    const char *message;     /* with the next step */
+    const char *extra;       /* further members, as ",…"; NULL: none */
+    uint32_t retry_after_s;  /* 0: no such header */
     struct call_field field; /* a further header */
 };
 

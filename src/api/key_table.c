@@ -19,8 +19,7 @@ void key_table_release(struct key_table *table)
     *table = (struct key_table){0};
 }
 
-static size_t place_of(const struct key_table *table,
-                       const uint8_t hash[static STORE_HASH_BYTES])
+static size_t place_of(const struct key_table *table, const uint8_t hash[static STORE_HASH_BYTES])
 {
     uint64_t head;
 
@@ -58,8 +57,7 @@ static void place_all(struct key_table *table)
 static void carry_uses(const struct key_table *from, struct key_table *to)
 {
     for (size_t i = 0; i < from->count; i++) {
-        const struct store_key *key =
-            from->used_at[i] ? find_hash(to, from->keys[i].hash) : NULL;
+        const struct store_key *key = from->used_at[i] ? find_hash(to, from->keys[i].hash) : NULL;
 
         if (key)
             to->used_at[key - to->keys] = from->used_at[i];

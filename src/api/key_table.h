@@ -3,7 +3,8 @@
  * nothing about keys: the place in the table follows from the hash alone, and hashes are compared
  * in constant time. API process, loop thread.
  *
- * Lifecycle: key_table_init; key_table_replace whenever the store's keys changed; key_table_release.
+ * Lifecycle: key_table_init; key_table_replace whenever the store's keys changed;
+ * key_table_release.
  */
 #ifndef DOCLE_API_KEY_TABLE_H
 #define DOCLE_API_KEY_TABLE_H

@@ -57,10 +57,10 @@ static void print_runs(struct dc_buf *out, const struct engine_stats *stats)
     head(out, "runs_total", "counter", "Runs that ended, by language and outcome.");
     for (int lang = 0; lang < RUN_LANGS; lang++)
         for (int outcome = 0; outcome < OUTCOMES; outcome++)
-            (void)dc_buf_printf(
-                out, "docle_runs_total{lang=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
-                run_lang_name((enum run_lang)lang), run_outcome_name((enum run_outcome)outcome),
-                stats->runs[lang][outcome]);
+            (void)dc_buf_printf(out, "docle_runs_total{lang=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
+                                run_lang_name((enum run_lang)lang),
+                                run_outcome_name((enum run_outcome)outcome),
+                                stats->runs[lang][outcome]);
     head(out, "run_duration_seconds", "histogram",
          "Time from a run's acceptance to its end, waiting included.");
     for (int lang = 0; lang < RUN_LANGS; lang++)
@@ -81,8 +81,8 @@ static void print_runs(struct dc_buf *out, const struct engine_stats *stats)
            stats->slots);
 }
 
-static void print_runtimes(struct dc_buf *out, const char *name, const char *type,
-                           const char *help, const struct launch_hello *hello,
+static void print_runtimes(struct dc_buf *out, const char *name, const char *type, const char *help,
+                           const struct launch_hello *hello,
                            uint64_t (*value)(const struct launch_stats *stats, int runtime),
                            const struct launch_stats *stats)
 {

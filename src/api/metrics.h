@@ -16,7 +16,7 @@ struct metrics {
     uint64_t requests[METRICS_ROUTES_MAX][METRICS_CLASSES]; /* by index of the route */
     uint64_t in_flight;
     uint64_t streams;
-    uint64_t replays; /* answered from an idempotency key */
+    uint64_t replays;   /* answered from an idempotency key */
     int64_t started_ns; /* wall clock */
 };
 

@@ -46,8 +46,7 @@ static char *decode(const char *text, size_t length, struct dc_arena *arena)
     return out && dc_utf8_valid(out, to) ? out : NULL;
 }
 
-static void add(struct query *query, const char *name, const char *value,
-                struct problems *problems)
+static void add(struct query *query, const char *name, const char *value, struct problems *problems)
 {
     char quoted[72];
 
@@ -108,8 +107,7 @@ void query_only(const struct query *query, const char *const *names, struct prob
         char quoted[72];
 
         if (!listed(names, name))
-            problems_add(problems, PROBLEM_UNKNOWN_FIELD,
-                         problem_quote(name, strlen(name), quoted),
+            problems_add(problems, PROBLEM_UNKNOWN_FIELD, problem_quote(name, strlen(name), quoted),
                          "no such query parameter; see /openapi.json for those there are");
     }
 }
@@ -228,8 +226,12 @@ bool query_moment(const char *text, int64_t *ret_wall_ns)
     if (tm.tm_mday != day) /* 31 February: timegm made it March */
         return false;
     seconds -= zone;
-    if (seconds < 0 || seconds > INT64_MAX / DC_NS_PER_S - 1)
-        return false; /* before 1970, or after what 64 bits of nanoseconds hold */
+    if (seconds < 0)
+        return false; /* before 1970 */
+    if (seconds > INT64_MAX / DC_NS_PER_S - 1) {
+        *ret_wall_ns = INT64_MAX; /* after what nanoseconds can tell: later than anything */
+        return true;
+    }
     *ret_wall_ns = seconds * DC_NS_PER_S + fraction;
     return true;
 }

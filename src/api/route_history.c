@@ -40,7 +40,7 @@ static int find(struct call *call, struct history_entry *ret_entry, struct dc_er
             return 0;
         if (err->code != DC_NOT_FOUND || !open || i == SEEN_TRIES)
             return -err->code;
-        background_sleep(app, SEEN_PAUSE_MS);
+        background_sleep(SEEN_PAUSE_MS);
     }
 }
 
@@ -99,7 +99,7 @@ static bool wait_done(struct call *call, struct history_entry *ret_entry)
         }
         if (ret_entry->done)
             return true;
-        background_sleep(call->app, CANCEL_PAUSE_MS);
+        background_sleep(CANCEL_PAUSE_MS);
     }
     call_fail(call, &(struct call_error){.status = 503,
                                          .error = "Server busy",
@@ -155,7 +155,7 @@ static void read_moment(const struct query *query, int64_t *ret_since, struct pr
 static void read_filter(const struct query *query, struct store_run_filter *filter,
                         struct problems *problems)
 {
-    static const char *const names[] = {"limit", "cursor",  "since", "lang",
+    static const char *const names[] = {"limit",   "cursor", "since", "lang",
                                         "outcome", "userId", NULL};
     const char *limit = query_get(query, "limit");
     enum run_lang lang;

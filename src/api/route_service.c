@@ -58,15 +58,14 @@ static void fail_not_ready(struct call *call)
 {
     const struct app *app = call->app;
 
-    call_fail(call,
-              &(struct call_error){.status = 503,
-                                   .error = "Not ready",
-                                   .code = app->draining ? "server_stopping" : "not_ready",
-                                   .message = app->draining
-                                                  ? "The server is stopping; use another one."
-                                                  : "The server cannot run programs now; try again "
-                                                    "in a moment. Its log says why.",
-                                   .retry_after_s = NOT_READY_RETRY_S});
+    call_fail(call, &(struct call_error){
+                        .status = 503,
+                        .error = "Not ready",
+                        .code = app->draining ? "server_stopping" : "not_ready",
+                        .message = app->draining ? "The server is stopping; use another one."
+                                                 : "The server cannot run programs now; try again "
+                                                   "in a moment. Its log says why.",
+                        .retry_after_s = NOT_READY_RETRY_S});
 }
 
 void route_ready(struct call *call)
@@ -101,27 +100,29 @@ void route_metrics(struct call *call)
     dc_buf_init(&body, METRICS_MAX_BYTES);
     /* As if it were not there: nobody learns from outside what there is to find. */
     if (!call->loopback && !auth_is_metrics_token(call)) {
-        call_fail(call, &(struct call_error){
-                            .status = 404,
-                            .error = "not found",
-                            .code = "not_found",
-                            .message = "There is nothing here; /openapi.json lists what there is."});
+        call_fail(call,
+                  &(struct call_error){
+                      .status = 404,
+                      .error = "not found",
+                      .code = "not_found",
+                      .message = "There is nothing here; /openapi.json lists what there is."});
         return;
     }
     engine_snapshot(app->engine, &engine);
     store_worker_stats(app->worker, &store);
-    (void)metrics_print(&(struct metrics_sources){.own = &app->metrics,
-                                                  .routes = route_names,
-                                                  .engine = &engine,
-                                                  .store = &store,
-                                                  .hello = engine_hello(app->engine),
-                                                  .connections = call_connections(call),
-                                                  .ready = !app->draining &&
-                                                           engine_ready(app->engine)},
-                        &body);
-    call_reply(call,
-               &(struct call_head){.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8"},
-               &body);
+    (void)metrics_print(
+        &(struct metrics_sources){.own = &app->metrics,
+                                  .routes = route_names,
+                                  .engine = &engine,
+                                  .store = &store,
+                                  .hello = engine_hello(app->engine),
+                                  .connections = call_connections(call),
+                                  .ready = !app->draining && engine_ready(app->engine)},
+        &body);
+    call_reply(
+        call,
+        &(struct call_head){.status = 200, .type = "text/plain; version=0.0.4; charset=utf-8"},
+        &body);
 }
 
 void route_contract(struct call *call)

@@ -32,10 +32,8 @@ enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
 
 /* As in the table, with the contract's word for the id; the last one is for what is in none. */
 const char *const route_names[] = {
-    "/api/run",          "/api/run/{id}", "/api/run/{id}/cancel",
-    "/api/runs",         "/",             "/healthz",
-    "/readyz",           "/metrics",      "/openapi.json",
-    "other",             NULL,
+    "/api/run", "/api/run/{id}", "/api/run/{id}/cancel", "/api/runs", "/",  "/healthz",
+    "/readyz",  "/metrics",      "/openapi.json",        "other",     NULL,
 };
 
 _Static_assert(sizeof(route_names) / sizeof(route_names[0]) == ROUTES + 2, "a name per route");
@@ -124,14 +122,20 @@ static size_t answer(struct call *call)
     return ROUTES;
 }
 
+static void count(struct call *call, size_t route)
+{
+    if (call->status >= 100 && call->status <= 599)
+        call->app->metrics.requests[route][call->status / 100 - 1]++;
+}
+
+void routes_count_refused(struct call *call)
+{
+    count(call, ROUTES);
+}
+
 void routes_dispatch(struct call *call)
 {
-    struct metrics *metrics = &call->app->metrics;
-    size_t route;
-
-    metrics->in_flight++;
-    route = answer(call);
-    metrics->in_flight--;
-    if (call->status >= 100 && call->status <= 599)
-        metrics->requests[route][call->status / 100 - 1]++;
+    call->app->metrics.in_flight++;
+    count(call, answer(call));
+    call->app->metrics.in_flight--;
 }

@@ -7,6 +7,9 @@
 /* Finds the route of the call and answers it, with an error where there is none. */
 void routes_dispatch(struct call *call);
 
+/* Counts an answer that was given before any route was looked for. */
+void routes_count_refused(struct call *call);
+
 /* Names of the routes by index, NULL-terminated: labels in /metrics. */
 extern const char *const route_names[];
 

@@ -14,8 +14,8 @@
 #include "base/poison.h"
 
 enum {
-    CLAIM_TRIES = 20,         /* the same key's runs that were refused while we waited for them */
-    MEND_PAUSE_MS = 2000,     /* between attempts to close a run that could not be stored */
+    CLAIM_TRIES = 20,     /* the same key's runs that were refused while we waited for them */
+    MEND_PAUSE_MS = 2000, /* between attempts to close a run that could not be stored */
     STORAGE_RETRY_S = 5,
     BUSY_RETRY_S = 1,
 };
@@ -55,12 +55,12 @@ static bool read_type(struct run_flow *flow)
 {
     if (is_json(call_header(flow->call, "Content-Type")))
         return true;
-    call_fail(flow->call, &(struct call_error){
-                              .status = 415,
-                              .error = "Unsupported media type",
-                              .code = "unsupported_media_type",
-                              .message = "Send the body as JSON, with Content-Type: "
-                                         "application/json."});
+    call_fail(flow->call,
+              &(struct call_error){.status = 415,
+                                   .error = "Unsupported media type",
+                                   .code = "unsupported_media_type",
+                                   .message = "Send the body as JSON, with Content-Type: "
+                                              "application/json."});
     return false;
 }
 
@@ -77,12 +77,12 @@ static bool read_key(struct run_flow *flow)
         flow->idempotency_key = key;
         return true;
     }
-    call_fail(flow->call, &(struct call_error){
-                              .status = 400,
-                              .error = "Invalid Idempotency-Key",
-                              .code = "invalid_idempotency_key",
-                              .message = "An Idempotency-Key has 1 to 255 printable ASCII "
-                                         "characters; a UUID is a good one."});
+    call_fail(flow->call,
+              &(struct call_error){.status = 400,
+                                   .error = "Invalid Idempotency-Key",
+                                   .code = "invalid_idempotency_key",
+                                   .message = "An Idempotency-Key has 1 to 255 printable ASCII "
+                                              "characters; a UUID is a good one."});
     return false;
 }
 
@@ -145,8 +145,8 @@ static void fail_engine(struct run_flow *flow, const struct engine_refusal *refu
             fail(flow, 503, "Server busy", "server_busy", flow->text, retry_s);
         return;
     case DC_INVALID:
-        problems_add(&flow->problems, PROBLEM_RUNTIME,
-                     flow->request.version ? "version" : "lang", "%s", err->text);
+        problems_add(&flow->problems, PROBLEM_RUNTIME, flow->request.version ? "version" : "lang",
+                     "%s", err->text);
         flow->failure.status = 400;
         return;
     case DC_OK:
@@ -210,7 +210,7 @@ static void mend(void *arg)
         /* It was never admitted, or has ended after all: nothing is open. */
         if (result == 0 || err.code == DC_NOT_FOUND || err.code == DC_CONFLICT)
             break;
-        background_sleep(mending->app, MEND_PAUSE_MS);
+        background_sleep(MEND_PAUSE_MS);
     }
     free_mending(mending);
 }

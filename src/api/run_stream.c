@@ -5,6 +5,7 @@
 #include "api/app_internal.h"
 #include "api/background.h"
 #include "base/clock.h"
+#include "net/task.h"
 #include "runs/await.h"
 
 #include "base/poison.h"
@@ -20,7 +21,6 @@ struct stream {
     bool cancelled;
     int64_t quiet_since; /* monotonic; when something was sent last */
     uv_timer_t beat;
-    bool beat_open;
 };
 
 static void push(struct stream *stream, const char *event, const struct dc_buf *json)
@@ -91,14 +91,6 @@ static void on_beat(uv_timer_t *timer)
 static void on_gone(void *arg)
 {
     await_flag_set(&((struct stream *)arg)->news);
-}
-
-static void on_beat_closed(uv_handle_t *handle)
-{
-    struct stream *stream = handle->data;
-
-    stream->beat_open = false;
-    await_flag_set(&stream->news);
 }
 
 static void begin(struct stream *stream)
@@ -188,20 +180,14 @@ static void send_end(struct stream *stream)
     call_stream_end(call);
 }
 
-static void close_beat(struct stream *stream)
-{
-    uv_close((uv_handle_t *)&stream->beat, on_beat_closed);
-    while (stream->beat_open)
-        await_flag_wait(&stream->news);
-}
-
 void run_stream(struct run_flow *flow)
 {
     struct stream stream = {.flow = flow, .app = flow->call->app, .quiet_since = dc_now()};
 
+    flow->request.stream = true; /* also when asked for by the Accept header: output at once */
     dc_buf_init(&stream.queue, SIZE_MAX / 4);
-    flow->observer = (struct engine_observer){
-        .started = on_started, .output = on_output, .context = &stream};
+    flow->observer =
+        (struct engine_observer){.started = on_started, .output = on_output, .context = &stream};
     if (!background_spawn(stream.app, run_task, &stream)) {
         call_fail_err(flow->call, &(struct dc_err){.code = DC_KERNEL, .text = "no memory"},
                       "a stream could not be begun");
@@ -209,7 +195,6 @@ void run_stream(struct run_flow *flow)
     }
     (void)uv_timer_init(&stream.app->loop, &stream.beat); /* never fails */
     stream.beat.data = &stream;
-    stream.beat_open = true;
     (void)uv_timer_start(&stream.beat, on_beat, APP_HEARTBEAT_MS, APP_HEARTBEAT_MS);
     call_on_gone(flow->call, on_gone, &stream);
     stream.app->metrics.streams++;
@@ -217,6 +202,6 @@ void run_stream(struct run_flow *flow)
     send_end(&stream);
     stream.app->metrics.streams--;
     call_on_gone(flow->call, NULL, NULL);
-    close_beat(&stream);
+    task_close_handle((uv_handle_t *)&stream.beat);
     dc_buf_release(&stream.queue);
 }

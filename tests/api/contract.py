@@ -84,7 +84,11 @@ class Contract:
         return responses[name]
 
     def check_headers(self, documented, headers, what):
-        names = {name.lower(): spec for name, spec in documented.get("headers", {}).items()}
+        everywhere = self.document["components"]["x-every-answer"]
+        names = {
+            name.lower(): spec
+            for name, spec in [*everywhere.items(), *documented.get("headers", {}).items()]
+        }
         lowered = {name.lower(): value for name, value in headers.items()}
         unknown = set(lowered) - set(names) - FRAMING
         assert not unknown, f"{what}: undocumented headers {sorted(unknown)}"

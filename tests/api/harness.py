@@ -215,6 +215,16 @@ def count_answers(received):
     return received.count(b"HTTP/1.1 ")
 
 
+def launchers(family):
+    """The launcher itself; its nursery and inits are called the same."""
+    table = parents()
+
+    def is_launcher(pid):
+        return os.path.basename(command_of(pid)[0]) == b"docle-launcher"
+
+    return [pid for pid in family if is_launcher(pid) and not is_launcher(table.get(pid, 0))]
+
+
 def control_groups(family):
     """The trees that a launcher among these processes has made, in every hierarchy."""
     names = {f"docle.{pid}" for pid in family}
@@ -235,11 +245,9 @@ class Counts:
             "processes": len(family),
             "mounts": len(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()),
         }
-        for pid in family:
-            if any(part.endswith(b"docle-launcher") for part in command_of(pid)[:1]):
-                with contextlib.suppress(OSError):
-                    name = f"descriptors of the launcher {pid}"
-                    self.values[name] = len(os.listdir(f"/proc/{pid}/fd"))
+        for pid in launchers(family):
+            with contextlib.suppress(OSError):
+                self.values["descriptors of the launcher"] = len(os.listdir(f"/proc/{pid}/fd"))
         self.values["control groups"] = sum(
             len(list(os.walk(tree))) for tree in control_groups(family)
         )

@@ -109,7 +109,8 @@ def test_references_resolve():
 def test_the_check_is_strict():
     """The guard of all other tests: it does refuse what is not written down."""
     headers = {"X-Request-Id": "0193c2f0-6d1e-7a54-8a43-5f1f0e9d2b11", "Cache-Control": "no-store",
-               "X-Content-Type-Options": "nosniff", "Content-Type": "application/json"}
+               "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+               "Referrer-Policy": "no-referrer", "Content-Type": "application/json"}
     good = ("GET", "/healthz", 200, headers, '{"status":"ok"}')
     CONTRACT.check(*good)
     for bad in (

@@ -11,7 +11,7 @@ import uuid
 import pytest
 import requests
 
-from harness import PATIENCE_S, command_of, descendants, parents, wait_for
+from harness import PATIENCE_S, descendants, launchers, wait_for
 
 ROUNDS = {"short": 6, "long": 60}
 
@@ -83,22 +83,6 @@ class Load:
             job.result()
 
 
-def by_name(server, name):
-    """Processes of the server's family whose program is called so."""
-    return [
-        pid for pid in descendants(server.pid) if os.path.basename(command_of(pid)[0]) == name.encode()
-    ]
-
-
-def launcher(server):
-    family = descendants(server.pid)
-    table = parents()
-    for pid in by_name(server, "docle-launcher"):
-        if table.get(pid) in family and os.path.basename(command_of(table[pid])[0]) == b"docle":
-            return [pid]
-    return []
-
-
 def zygotes(server):
     """Interpreters that are not runs: the eldest of each name in the family."""
     eldest = {}
@@ -129,7 +113,7 @@ def kill_one(server, kind, draw):
         time.sleep(draw.random() * 0.05)
         server.start(ready=False)
         return 1
-    victims = launcher(server) if kind == "launcher" else zygotes(server)
+    victims = launchers(descendants(server.pid)) if kind == "launcher" else zygotes(server)
     return kill([draw.choice(victims)]) if victims else 0
 
 

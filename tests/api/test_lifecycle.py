@@ -8,7 +8,7 @@ import subprocess
 
 import requests
 
-from harness import DOCLE, PATIENCE_S, command_of, control_groups, descendants, parents, wait_for
+from harness import DOCLE, PATIENCE_S, control_groups, descendants, launchers, parents, wait_for
 
 LONG = {"timeoutMs": 300000}
 
@@ -122,11 +122,8 @@ def test_kill_leaves_nothing_running(own_server, make_client):
 
 
 def launcher_of(server):
-    return next(
-        pid for pid in descendants(server.pid)
-        if any(b"docle-launcher" in part for part in command_of(pid)[:1])
-        and command_of(parents()[pid])[0] != command_of(pid)[0]
-    )
+    [launcher] = launchers(descendants(server.pid))
+    return launcher
 
 
 def test_a_dead_launcher_is_replaced(own_server, make_client):

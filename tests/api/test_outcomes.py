@@ -157,7 +157,7 @@ print("main ends")
 
 def test_kill_everything(api):
     """P-12: reaches only what belongs to the run."""
-    result = api.run("import os; print('x', flush=True); os.kill(-1, 9)")
+    result = api.run("import os; print('x', flush=True)\ntry: os.kill(-1, 9)\nexcept ProcessLookupError: pass")
     assert result["outcome"] in ("ok", "signal")
     assert api.run("print(1)")["ok"]
 
