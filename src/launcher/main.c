@@ -137,6 +137,24 @@ static int start_nursery(struct launcher *launcher, struct dc_err *err)
     return loop_watch(launcher, launcher->nursery.link_fd, WATCH_NURSERY, 0, err);
 }
 
+/* From here on root's rights serve one purpose: ending processes of other ids. What else is needed
+ * (control groups) belongs to our own id. */
+static int drop_capabilities(struct dc_err *err)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct kept[2] = {
+        {.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL, .inheritable = 0}};
+
+    for (unsigned long cap = 0; cap < 64; cap++)
+        if (cap != CAP_KILL && prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EINVAL)
+            return dc_fail_errno(err, "drop capability %lu", cap);
+    if (syscall(SYS_capset, &header, kept) < 0)
+        return dc_fail_errno(err, "capset");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return dc_fail_errno(err, "no_new_privs");
+    return 0;
+}
+
 static int open_launcher(struct launcher *launcher, struct dc_err *err)
 {
     const struct options *options = &launcher->options;
@@ -152,7 +170,8 @@ static int open_launcher(struct launcher *launcher, struct dc_err *err)
         cgroup_leaf_open(&launcher->cgroups, "service", &launcher->service_leaf, err) < 0 ||
         seccomp_policy_run(&launcher->run_filter_fd, err) < 0 ||
         seccomp_policy_zygote(&launcher->zygote_filter_fd, err) < 0 ||
-        allocate_slots(launcher, err) < 0 || start_nursery(launcher, err) < 0)
+        allocate_slots(launcher, err) < 0 || start_nursery(launcher, err) < 0 ||
+        (!launcher->rootless && drop_capabilities(err) < 0))
         return -err->code;
     return loop_watch(launcher, options->link_fd, WATCH_SERVER, 0, err);
 }
