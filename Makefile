@@ -15,7 +15,7 @@ setup: ## install the Debian packages that are missing
 
 $(BUILD)/build.ninja:
 	@tools/setup build
-	meson setup $(BUILD)
+	meson setup $(BUILD) -Dtests=false
 
 build: $(BUILD)/build.ninja ## build/docle and build/docle-launcher
 	@tools/setup build
