@@ -165,8 +165,21 @@ static void watch(void *arg)
         if (seconds++ % PURGE_EVERY_S == 0)
             purge(app);
         auth_upkeep(app);
-        background_sleep(UPKEEP_MS);
+        await_flag_wait(&app->upkeep_due);
     }
+}
+
+static void on_upkeep(uv_timer_t *timer)
+{
+    await_flag_set(&((struct app *)timer->data)->upkeep_due);
+}
+
+static void open_upkeep(struct app *app)
+{
+    (void)uv_timer_init(&app->loop, &app->upkeep); /* never fails, nor does the start */
+    app->upkeep.data = app;
+    app->upkeep_open = true;
+    (void)uv_timer_start(&app->upkeep, on_upkeep, UPKEEP_MS, UPKEEP_MS);
 }
 
 /* ---- the end ---- */
@@ -196,15 +209,13 @@ static void wait_runs(struct app *app)
         background_sleep(SHUT_POLL_MS);
 }
 
-static void on_signal_closed(uv_handle_t *handle)
+static void close_handles(struct app *app)
 {
-    (void)handle;
-}
-
-static void close_signals(struct app *app)
-{
+    if (app->upkeep_open)
+        uv_close((uv_handle_t *)&app->upkeep, NULL);
+    app->upkeep_open = false;
     while (app->signals_open)
-        uv_close((uv_handle_t *)&app->signals[--app->signals_open], on_signal_closed);
+        uv_close((uv_handle_t *)&app->signals[--app->signals_open], NULL);
 }
 
 static void shut(void *arg)
@@ -216,12 +227,13 @@ static void shut(void *arg)
     engine_drain(app->engine, 0); /* cancels what is left */
     wait_answers(app);
     app->stopping = true;
+    await_flag_set(&app->upkeep_due);
     while (app->background > 1) /* all but this one */
         background_sleep(SHUT_POLL_MS);
     auth_upkeep(app); /* last uses */
     call_server_close(app);
     engine_close(app->engine, NULL, NULL);
-    close_signals(app);
+    close_handles(app);
 }
 
 void app_drain(struct app *app)
@@ -270,6 +282,7 @@ static int open_signals(struct app *app, struct dc_err *err)
 static int open_parts(struct app *app, struct dc_err *err)
 {
     store_conn_free(dc_take(app->store));
+    open_upkeep(app);
     if (store_worker_start(app->options.database_path, &app->worker, err) < 0 ||
         history_open(app->worker, &app->history, err) < 0 || open_signals(app, err) < 0 ||
         engine_open(&app->loop, app->keeper, &app->options.engine, &app->engine, err) < 0)
@@ -280,7 +293,7 @@ static int open_parts(struct app *app, struct dc_err *err)
 int app_serve(struct app *app, struct dc_err *err)
 {
     if (open_parts(app, err) < 0) {
-        close_signals(app);
+        close_handles(app);
         (void)uv_run(&app->loop, UV_RUN_DEFAULT);
         return -err->code;
     }

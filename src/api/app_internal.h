@@ -7,6 +7,7 @@
 #include "api/app.h"
 #include "api/key_table.h"
 #include "api/metrics.h"
+#include "runs/await.h"
 #include "runs/history.h"
 #include "store/worker.h"
 
@@ -40,10 +41,13 @@ struct app {
     bool keys_loaded;
 
     struct metrics metrics;
-    bool serving;          /* runs could be accepted at least once */
-    bool draining;         /* no new runs */
-    bool hurried;          /* a second signal came */
-    bool stopping;         /* background tasks leave */
+    bool serving;  /* runs could be accepted at least once */
+    bool draining; /* no new runs */
+    bool hurried;  /* a second signal came */
+    bool stopping; /* background tasks leave */
+    uv_timer_t upkeep;
+    bool upkeep_open;
+    struct await_flag upkeep_due;
     unsigned background;   /* tasks that are not requests */
     struct dc_err failure; /* why app_serve ends badly; code DC_OK: it does not */
 };

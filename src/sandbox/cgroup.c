@@ -98,8 +98,9 @@ static void remove_group(int parent_fd, const char *name)
     if (dir < 0)
         return;
     for (int tries = 0; tries < 200; tries++) {
-        if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
-            return;
+        if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == EACCES ||
+            errno == EPERM)
+            return; /* gone, or not ours to remove: waiting changes nothing */
         if (dc_write_file_at(dir, "cgroup.kill", "1", &ignored) < 0)
             kill_members(dir);
         (void)poll(NULL, 0, 5);

@@ -112,7 +112,7 @@ def test_kill_leaves_nothing_running(own_server, make_client):
         job = pool.submit(
             lambda: post_plain(server, client.key, {"code": "while True: pass", "lang": "python", "policy": LONG})
         )
-        wait_for(lambda: server.metrics()["docle_runs_running"] == 1, "it runs")
+        wait_for(lambda: server.query("SELECT COUNT(*) FROM runs") == [(1,)], "it is admitted")
         server.stop(signal.SIGKILL)
         assert job.exception(PATIENCE_S)
     server.start()

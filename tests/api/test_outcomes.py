@@ -67,7 +67,7 @@ def test_cpu_limit(api):
     [
         ("python", "x = []\nwhile True: x.append(bytearray(1 << 20))"),
         ("python", "import mmap\nm = mmap.mmap(-1, 1 << 30)\nfor i in range(0, 1 << 30, 4096): m[i] = 1"),
-        ("python", "import os\nfd = os.memfd_create('m')\nwhile True: os.write(fd, bytes(1 << 20))"),
+        ("python", "import os\nwhile True:\n    fd = os.memfd_create('m')\n    for _ in range(4): os.write(fd, bytes(1 << 20))"),
         ("python", "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'x=[]\\nwhile True: x.append(bytearray(1<<20))'])\nwhile True: pass"),
         ("node", "const x = []; for (;;) x.push(Buffer.alloc(1 << 20, 1))"),
         ("node", "const x = []; for (;;) x.push(new Array(10000).fill(Math.random()))"),
