@@ -18,6 +18,9 @@ static const struct http_refusal timed_out = {
 static const struct http_refusal too_large = {
     413, "Request too large", "request_too_large",
     "The request body is over this server's limit; send less, or files in several runs."};
+static const struct http_refusal server_full = {
+    503, "Server full", "too_many_connections",
+    "The server holds as many connections as it may; try again in a moment."};
 static const struct http_refusal bad_chunks = {400, "Bad request", "bad_framing",
                                                "The chunked body is not well-formed."};
 
@@ -382,7 +385,7 @@ void http_connection_accept(struct http_server *server)
     connection->tcp.data = connection->timer.data = connection;
     connection->open_handles = 2;
     if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp) < 0 ||
-        server->count > server->options.connections_max || server->stopping) {
+        server->count > 2 * server->options.connections_max || server->stopping) {
         http_connection_close(connection);
         return;
     }
@@ -393,4 +396,6 @@ void http_connection_accept(struct http_server *server)
         return;
     }
     http_connection_set_deadline(connection, server->options.deadlines.idle_ms);
+    if (server->count > server->options.connections_max)
+        refuse(connection, &server_full);
 }

@@ -23,6 +23,10 @@ enum {
     INODES_PER_MB = 256,
 };
 
+/* The run's file system has a size of its own, and memfds are charged to its memory; this bounds what
+ * a sparse file pretends to be. Above both limits at their largest, so that those answer first. */
+#define FILE_MAX_BYTES (UINT64_C(4) << 30)
+
 static bool without(const struct child_plan *plan, uint32_t what)
 {
 #ifdef DOCLE_TEST_HOOKS
@@ -67,7 +71,7 @@ static int enter_namespaces(const struct child_plan *plan, struct dc_err *err)
 static int drop_rights(const struct child_plan *plan, struct dc_err *err)
 {
     struct seal_rlimits limits = {
-        .file_bytes = (uint64_t)plan->spawn.disk_mb << 20,
+        .file_bytes = FILE_MAX_BYTES,
         .open_files = OPEN_FILES_MAX,
     };
 
