@@ -6,6 +6,8 @@
 
 #include "base/poison.h"
 
+enum { YOUNG_RUN_MS = 5 };
+
 void pool_submit(struct launcher *launcher, const struct run *run)
 {
     launcher->pending[launcher->pending_count++] = *run;
@@ -123,12 +125,31 @@ static uint32_t count_spares(const struct launcher *launcher, uint32_t runtime)
     return count;
 }
 
+/* A run that has just begun is most likely short: making a spare beside it would take the
+ * processor, and its zygote's attention, away from it. */
+static bool young_run(const struct launcher *launcher)
+{
+    int64_t now = dc_now();
+
+    for (size_t i = 0; i < launcher->slot_count; i++) {
+        const struct slot *slot = &launcher->slots[i];
+
+        if (slot->state == SLOT_RUNNING && now - slot->run.started_ns < YOUNG_RUN_MS * DC_NS_PER_MS)
+            return true;
+    }
+    return false;
+}
+
 static void refill(struct launcher *launcher)
 {
+    bool wait = young_run(launcher);
+
     for (uint32_t i = 0; i < launcher->options.runtime_count; i++) {
         uint32_t wanted = launcher->options.runtimes[i].spares;
         uint32_t have = count_spares(launcher, i);
 
+        if (wait && have)
+            continue;
         while (have++ < wanted && zygotes_serving(launcher, i)) {
             struct slot *slot = find_state(launcher, SLOT_FREE);
             struct dc_err err;
