@@ -147,7 +147,7 @@ static void fail_engine(struct run_flow *flow, const struct engine_refusal *refu
     case DC_INVALID:
         problems_add(&flow->problems, PROBLEM_RUNTIME, flow->request.version ? "version" : "lang",
                      "%s", err->text);
-        flow->failure.status = 400;
+        fail(flow, 400, "Invalid payload", problem_code_name(PROBLEM_RUNTIME), flow->text, 0);
         return;
     case DC_OK:
     case DC_DENIED:
