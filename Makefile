@@ -19,7 +19,7 @@ $(BUILD)/build.ninja:
 
 build: $(BUILD)/build.ninja ## build/docle and build/docle-launcher
 	@tools/setup build
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD) -n | grep -q 'no work to do' || ninja -C $(BUILD)
 
 run: build ## build what is needed and serve on loopback, state in ./data
 	@exec tools/run

@@ -183,7 +183,9 @@ static int open_app(struct server *server, const char *database, struct dc_err *
     options.listen_host = server->host;
     fill_limits(config, &options.limits);
     fill_share(config, &options.share);
-    return app_open(&options, &server->keeper, &server->app, err);
+    if (app_open(&options, &server->keeper, &server->app, err) < 0)
+        return dc_context(err, "server of '%s'", config_text(config, CONFIG_DATA_DIR));
+    return 0;
 }
 
 /* From here on without rights. */
