@@ -23,7 +23,9 @@
 enum {
     PAGE = 4096,
     CHUNK = 512, /* pagemap entries read at once */
-    JOIN_GAP_PAGES = 1,
+    /* Ranges with a gap up to this are joined: a call costs more than a page or two. */
+    JOIN_GAP_WRITE = 1,
+    JOIN_GAP_READ = 8,
 };
 
 /* Bits of /proc/self/pagemap: Documentation/admin-guide/mm/pagemap.rst */
@@ -40,11 +42,12 @@ struct mapping {
 static bool add_page(struct prefault *found, uintptr_t page, uint32_t write, uintptr_t floor)
 {
     struct prefault_range *last = found->count ? &found->ranges[found->count - 1] : NULL;
+    uintptr_t gap = write ? JOIN_GAP_WRITE : JOIN_GAP_READ;
 
     if (last && last->write == write && last->start >= floor) {
         uintptr_t end = last->start + (uintptr_t)last->pages * PAGE;
 
-        if (page >= end && page - end <= JOIN_GAP_PAGES * PAGE) {
+        if (page >= end && page - end <= gap * PAGE) {
             last->pages = (uint32_t)((page - last->start) / PAGE) + 1;
             return true;
         }
