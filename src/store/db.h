@@ -43,7 +43,8 @@ DC_MUST int db_step(struct db_query *query, bool *ret_row, struct dc_err *err);
 DC_MUST int db_run(struct db_query *query, int64_t *ret_changes, struct dc_err *err);
 
 int64_t db_int(struct db_query *query, int column); /* NULL reads 0 */
-/* Copies with cut-off by size: for fields whose maximum the writer checked. NULL reads "". */
+/* Copies with cut-off by size: for fields whose maximum the writer checked. NULL reads "". A
+ * failure shows in db_row_read. */
 void db_text(struct db_query *query, int column, char *out, size_t size);
 /* A copy on the heap with a NUL behind it; NULL for NULL. */
 DC_MUST int db_copy(struct db_query *query, int column, char **ret_data, size_t *ret_length,
@@ -51,6 +52,9 @@ DC_MUST int db_copy(struct db_query *query, int column, char **ret_data, size_t 
 /* Exactly size bytes, or an error. */
 DC_MUST int db_fixed(struct db_query *query, int column, void *out, size_t size,
                      struct dc_err *err);
+
+/* After the reads of a row: did all db_text succeed? */
+DC_MUST int db_row_read(struct db_query *query, struct dc_err *err);
 
 /* Several statements without results: migrations, settings. */
 DC_MUST int db_script(struct db *db, const char *sql, struct dc_err *err);

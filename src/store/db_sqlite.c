@@ -22,7 +22,7 @@ struct db_query {
     struct db *db;
     const char *sql;
     sqlite3_stmt *stmt;
-    int failed; /* SQLITE_* of the first binding that failed */
+    int failed; /* SQLITE_* of the first binding or reading that failed */
     bool used;
 };
 
@@ -200,7 +200,7 @@ void db_end(struct db_query *query)
     query->used = false;
 }
 
-static void note_bind(struct db_query *query, int rc)
+static void note(struct db_query *query, int rc)
 {
     if (rc != SQLITE_OK && query->failed == SQLITE_OK)
         query->failed = rc;
@@ -208,12 +208,12 @@ static void note_bind(struct db_query *query, int rc)
 
 void db_bind_text(struct db_query *query, int index, const char *text)
 {
-    note_bind(query, sqlite3_bind_text(query->stmt, index, text, -1, SQLITE_STATIC));
+    note(query, sqlite3_bind_text(query->stmt, index, text, -1, SQLITE_STATIC));
 }
 
 void db_bind_int(struct db_query *query, int index, int64_t value)
 {
-    note_bind(query, sqlite3_bind_int64(query->stmt, index, value));
+    note(query, sqlite3_bind_int64(query->stmt, index, value));
 }
 
 void db_bind_bytes(struct db_query *query, int index, struct store_bytes bytes)
@@ -221,8 +221,8 @@ void db_bind_bytes(struct db_query *query, int index, struct store_bytes bytes)
     if (!bytes.length)
         db_bind_null(query, index);
     else
-        note_bind(query,
-                  sqlite3_bind_blob64(query->stmt, index, bytes.data, bytes.length, SQLITE_STATIC));
+        note(query,
+             sqlite3_bind_blob64(query->stmt, index, bytes.data, bytes.length, SQLITE_STATIC));
 }
 
 void db_bind_chars(struct db_query *query, int index, struct store_bytes text)
@@ -230,13 +230,13 @@ void db_bind_chars(struct db_query *query, int index, struct store_bytes text)
     if (!text.length)
         db_bind_null(query, index);
     else
-        note_bind(query, sqlite3_bind_text64(query->stmt, index, text.data, text.length,
-                                             SQLITE_STATIC, SQLITE_UTF8));
+        note(query, sqlite3_bind_text64(query->stmt, index, text.data, text.length, SQLITE_STATIC,
+                                        SQLITE_UTF8));
 }
 
 void db_bind_null(struct db_query *query, int index)
 {
-    note_bind(query, sqlite3_bind_null(query->stmt, index));
+    note(query, sqlite3_bind_null(query->stmt, index));
 }
 
 int db_step(struct db_query *query, bool *ret_row, struct dc_err *err)
@@ -273,7 +273,16 @@ void db_text(struct db_query *query, int column, char *out, size_t size)
 {
     const unsigned char *text = sqlite3_column_text(query->stmt, column);
 
+    if (!text && sqlite3_column_type(query->stmt, column) != SQLITE_NULL)
+        note(query, SQLITE_NOMEM);
     (void)snprintf(out, size, "%s", text ? (const char *)text : "");
+}
+
+int db_row_read(struct db_query *query, struct dc_err *err)
+{
+    if (query->failed == SQLITE_OK)
+        return 0;
+    return fail_sqlite(query->db, query->failed, "read a row", err);
 }
 
 int db_copy(struct db_query *query, int column, char **ret_data, size_t *ret_length,

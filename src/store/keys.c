@@ -55,11 +55,12 @@ static int check_name(const char *name, bool may_be_empty, struct dc_err *err)
     return 0;
 }
 
-static void read_project(struct db_query *query, struct store_project *project)
+static int read_project(struct db_query *query, struct store_project *project, struct dc_err *err)
 {
     db_text(query, 0, project->id, sizeof(project->id));
     db_text(query, 1, project->name, sizeof(project->name));
     project->created_at = db_int(query, 2);
+    return db_row_read(query, err);
 }
 
 static int select_project(struct store_conn *conn, const char *sql, const char *value,
@@ -75,8 +76,7 @@ static int select_project(struct store_conn *conn, const char *sql, const char *
         return -err->code;
     if (!row)
         return dc_fail(err, DC_NOT_FOUND, 0, "no such project");
-    read_project(query, ret_project);
-    return 0;
+    return read_project(query, ret_project, err);
 }
 
 int store_project_get(struct store_conn *conn, const char *id, struct store_project *ret_project,
@@ -153,7 +153,8 @@ int store_projects_list(struct store_conn *conn, struct store_project **ret_proj
         if (!project)
             return -err->code;
         owned = rows.data;
-        read_project(query, project);
+        if (read_project(query, project, err) < 0)
+            return -err->code;
     }
     *ret_projects = dc_take(owned);
     *ret_count = rows.count;
@@ -173,6 +174,8 @@ static int read_key(struct db_query *query, struct store_key *key, struct dc_err
     key->created_at = db_int(query, 6);
     key->revoked_at = db_int(query, 7);
     key->last_used_at = db_int(query, 8);
+    if (db_row_read(query, err) < 0)
+        return -err->code;
     return db_fixed(query, 5, key->hash, sizeof(key->hash), err);
 }
 

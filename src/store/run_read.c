@@ -65,7 +65,7 @@ static int read_run(struct db_query *query, struct store_run *run, struct dc_err
         db_copy(query, 12, &run->limits, NULL, err) < 0 ||
         db_copy(query, 13, &run->policy, NULL, err) < 0)
         return -err->code;
-    return 0;
+    return db_row_read(query, err);
 }
 
 static int read_blobs(struct db_query *query, struct store_run *run, struct dc_err *err)

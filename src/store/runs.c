@@ -44,6 +44,8 @@ static int claim_key(struct store_conn *conn, const struct store_run_new *run,
     if (db_fixed(query, 0, hash, sizeof(hash), err) < 0)
         return -err->code;
     db_text(query, 1, ret_admission->run_id, sizeof(ret_admission->run_id));
+    if (db_row_read(query, err) < 0)
+        return -err->code;
     if (strcmp(ret_admission->run_id, run->id) == 0)
         ret_admission->claim = STORE_CLAIM_NEW;
     else if (store_equal(hash, run->body_hash, sizeof(hash)))
