@@ -33,6 +33,7 @@ function warm() {
     void globalThis[name];
   }
   void [setTimeout, Promise, Buffer.from('x').toString('base64')];
+  process._tickCallback(); // what a zygote leaves undone, each of its forks would do
 }
 
 // Without the processor's figures in /proc a run would see no processors.
@@ -57,13 +58,13 @@ function settleProcess(run, path) {
   process.argv.splice(1, Infinity, path, ...run.args);
   process.execArgv = [];
   process.uptime = () => uptime() - startedAt;
-  process.reallyExit = docle.finish;
   if (process.env.TZ !== undefined) process.env.TZ = process.env.TZ; // V8 asks the C library again
 }
 
-// The isolate's own generator is the same in all forks. The main context takes its state from the seed now; later
-// contexts draw from the isolate's generator again, so each gets a seed for its making.
+// Where V8's own generator is out of reach (Node 24 on), it is the same in all forks. The main context takes its
+// state from a seed now; later contexts draw from V8's generator again, so each gets a seed for its making.
 function settleRandomness(vm, crypto) {
+  docle.seed(crypto.randomInt(1, 0x7fffffff));
   Math.random();
   docle.seed(0);
   for (const name of ['createContext', 'runInNewContext']) {
@@ -83,18 +84,6 @@ function settleRandomness(vm, crypto) {
   }
 }
 
-function beforeExit() {
-  process.emit('beforeExit', process.exitCode ?? 0);
-}
-
-function exit() {
-  if (!process._exiting) {
-    process._exiting = true;
-    process.emit('exit', process.exitCode ?? 0);
-  }
-  docle.finish(process.exitCode ?? 0);
-}
-
 // Node is about to call Module.runMain(placeholder): the accessor puts everything back to how Node had it and
 // answers with a call of the original for the caller's program, so that nothing of us shows in a stack trace.
 function replaceMain(Module, path) {
@@ -109,15 +98,14 @@ function replaceMain(Module, path) {
   });
 }
 
-function needsFreshInterpreter(path) {
-  if (/\.[mc]?ts$/.test(path) && !process.features.typescript) return true;
-  return Object.keys(process.env).some((name) => STARTUP_VARIABLES.test(name));
-}
+// A program that sets start-up variables, or needs flags: the process becomes a fresh interpreter.
+function startOverIfNeeded(run, path, freshFlags) {
+  const flags = freshFlags(path);
 
-function plainArguments(run, path) {
-  const argv = [process.execPath, `--max-old-space-size=${run.heapMB}`];
-  if (/\.[mc]?ts$/.test(path) && !process.features.typescript) argv.push('--import', `${__dirname}/typescript.mjs`);
-  return [...argv, path, ...run.args];
+  if (flags || Object.keys(process.env).some((name) => STARTUP_VARIABLES.test(name))) {
+    const heap = `--max-old-space-size=${run.heapMB}`;
+    docle.exec(process.execPath, [process.execPath, heap, ...(flags ?? []), path, ...run.args]);
+  }
 }
 
 function main() {
@@ -125,6 +113,7 @@ function main() {
   const os = require('os');
   const vm = require('vm');
   const crypto = require('crypto');
+  const { freshFlags } = require('./fresh.js');
 
   warm();
   const processors = processorsOf(os);
@@ -132,13 +121,13 @@ function main() {
   const run = docle.serve();
   const path = run.training ? `${__dirname}/training.js` : `${WORKSPACE}/${run.entrypoint}`;
 
-  if (needsFreshInterpreter(path)) docle.exec(process.execPath, plainArguments(run, path));
+  startOverIfNeeded(run, path, freshFlags);
   settleProcess(run, path);
-  settleRandomness(vm, crypto);
+  if (!run.reseeded) settleRandomness(vm, crypto);
   os.cpus = () => structuredClone(processors);
   for (const name of Object.keys(Module._cache)) delete Module._cache[name];
   replaceMain(Module, path);
-  docle.guard(beforeExit, exit);
+  docle.guard();
 }
 
 if (isMainThread) main();

@@ -2,9 +2,9 @@
  * The addon docle.node: the thin layer between Node and the fork server. Node-API only, so one file
  * serves every Node from 18 on. Used by bootstrap.js alone.
  *
- *   serve()                    in a child only: {training, entrypoint, args, heapMB}; the C
- *                              environment is the run's
- *   guard(beforeExit, exit)    see loop_guard.h
+ *   serve()                    in a child only: {training, entrypoint, args, heapMB, reseeded}; the
+ *                              C environment is the run's
+ *   guard()                    see loop_guard.h
  *   finish(code)               ends the process
  *   exec(path, argv)           becomes another program; throws when that fails
  *   pid()                      of this process; process.pid is the zygote's
@@ -32,9 +32,9 @@
 
 enum { ARGV_MAX = DC_ARGS_MAX + 16 };
 
-static napi_env main_env;
 static uv_loop_t *main_loop;
 static pid_t zygote_pid;
+static bool v8_reseeded;
 
 _Noreturn static void finish(int code)
 {
@@ -50,38 +50,16 @@ static napi_value throw_text(napi_env env, const char *text)
 
 /* --- serving --------------------------------------------------------------------------------- */
 
-/* Node is about to end the process by exit(3), which would wait for threads that a fork does not
- * have. By now it has printed what it had to print and decided on process.exitCode. */
-static void on_node_exit(void *context)
-{
-    napi_handle_scope scope;
-    napi_value global;
-    napi_value process;
-    napi_value value;
-    int32_t code = 1;
-
-    (void)context;
-    if (napi_open_handle_scope(main_env, &scope) == napi_ok &&
-        napi_get_global(main_env, &global) == napi_ok &&
-        napi_get_named_property(main_env, global, "process", &process) == napi_ok &&
-        napi_get_named_property(main_env, process, "exitCode", &value) == napi_ok)
-        (void)napi_get_value_int32(main_env, value, &code); /* leaves 1 when it is not a number */
-    finish(code);
-}
-
 /* By now every inherited descriptor is /dev/null, so the loop cannot touch the zygote's. */
 static int reseed(void *context)
 {
-    uint32_t seed;
-
     (void)context;
     if (uv_loop_fork(main_loop) != 0)
         return -1;
     /* OpenSSL notices a fork by the process id, and by it alone. */
     if (getpid() == zygote_pid && !reach_reseed_openssl())
         return -1;
-    dc_random_bytes(&seed, sizeof(seed));
-    reach_set_random_seed(seed | 1);
+    v8_reseeded = reach_reseed_v8();
     return 0;
 }
 
@@ -118,6 +96,8 @@ static napi_value run_object(napi_env env, const struct zygote_run *run)
         napi_set_named_property(env, object, "entrypoint", value) != napi_ok ||
         napi_get_boolean(env, run->training, &value) != napi_ok ||
         napi_set_named_property(env, object, "training", value) != napi_ok ||
+        napi_get_boolean(env, v8_reseeded, &value) != napi_ok ||
+        napi_set_named_property(env, object, "reseeded", value) != napi_ok ||
         napi_create_uint32(env, heap_mb(run->memory_mb), &value) != napi_ok ||
         napi_set_named_property(env, object, "heapMB", value) != napi_ok)
         return NULL;
@@ -131,12 +111,12 @@ static napi_value js_serve(napi_env env, napi_callback_info info)
     struct dc_err err;
 
     (void)info;
-    main_env = env;
     zygote_pid = getpid();
     if (napi_get_uv_event_loop(env, &main_loop) != napi_ok)
         return throw_text(env, "no event loop");
-    if (!reach_at_exit(on_node_exit, NULL))
-        return throw_text(env, "this Node cannot be left in a fork: node::AtExit is missing");
+    /* exit(3) would wait for threads that a fork does not have. */
+    if (!reach_on_exit(finish))
+        return throw_text(env, "this Node has no SetProcessExitHandler");
     if (fork_maps_allow(&err) < 0 || zygote_serve(&hooks, &run, &err) < 0)
         return throw_text(env, err.text);
     environ = run.env;
@@ -149,11 +129,8 @@ static napi_value js_serve(napi_env env, napi_callback_info info)
 
 static napi_value js_guard(napi_env env, napi_callback_info info)
 {
-    napi_value args[2];
-    size_t count = 2;
-
-    if (napi_get_cb_info(env, info, &count, args, NULL, NULL) != napi_ok || count != 2 ||
-        !loop_guard_start(env, args[0], args[1]))
+    (void)info;
+    if (!loop_guard_start(env))
         return throw_text(env, "the loop's guard could not be started");
     return NULL;
 }

@@ -15,9 +15,12 @@
 #define ISOLATE_LOW_MEMORY "_ZN2v87Isolate21LowMemoryNotificationEv"
 #define ISOLATE_ADD_LIMIT "_ZN2v87Isolate24AddNearHeapLimitCallbackEPFmPvmmES1_"
 #define ISOLATE_REMOVE_LIMIT "_ZN2v87Isolate27RemoveNearHeapLimitCallbackEPFmPvmmEm"
+#define ISOLATE_GENERATOR "_ZN2v88internal7Isolate23random_number_generatorEv"
+#define GENERATOR_SET_SEED "_ZN2v84base21RandomNumberGenerator7SetSeedEl"
 #define V8_SET_FLAGS "_ZN2v82V818SetFlagsFromStringEPKc"
 #define NODE_GET_ENVIRONMENT "_ZN4node21GetCurrentEnvironmentEN2v85LocalINS0_7ContextEEE"
-#define NODE_AT_EXIT "_ZN4node6AtExitEPNS_11EnvironmentEPFvPvES2_"
+#define NODE_SET_EXIT_HANDLER                                                                      \
+    "_ZN4node21SetProcessExitHandlerEPNS_11EnvironmentEOSt8functionIFvS1_iEE"
 
 /* A function pointer out of dlsym, which ISO C does not let one cast. */
 #define FIND(name, pointer)                                                                        \
@@ -36,17 +39,44 @@ static void *current_isolate(void)
     return FIND(ISOLATE_GET_CURRENT, get_current) ? get_current() : NULL;
 }
 
-bool reach_at_exit(void (*on_exit)(void *context), void *context)
+/* A std::function<void(Environment *, int)> as libstdc++ lays it out; the mangled name above says
+ * that this Node was built with it (libc++ would read St3__1). */
+struct std_function {
+    void (*functor[2])(int code);
+    int (*manage)(void *target, const void *source, int operation);
+    void (*invoke)(const void *functor, void *const *environment, const int *code);
+};
+
+enum { FUNCTOR_CLONE = 2 };
+
+static int manage_functor(void *target, const void *source, int operation)
 {
+    if (operation == FUNCTOR_CLONE)
+        memcpy(target, source, sizeof(((struct std_function *)0)->functor));
+    return 0;
+}
+
+static void invoke_functor(const void *functor, void *const *environment, const int *code)
+{
+    void (*on_exit)(int code);
+
+    (void)environment;
+    memcpy(&on_exit, functor, sizeof(on_exit));
+    on_exit(*code);
+}
+
+bool reach_on_exit(void (*on_exit)(int code))
+{
+    struct std_function handler = {{on_exit, NULL}, manage_functor, invoke_functor};
     void *(*get_context)(void *isolate);
     void *(*get_environment)(void *js_context);
-    void (*at_exit)(void *environment, void (*callback)(void *), void *data);
+    void (*set_handler)(void *environment, struct std_function *handler);
     void *isolate = current_isolate();
 
     if (!isolate || !FIND(ISOLATE_GET_CONTEXT, get_context) ||
-        !FIND(NODE_GET_ENVIRONMENT, get_environment) || !FIND(NODE_AT_EXIT, at_exit))
+        !FIND(NODE_GET_ENVIRONMENT, get_environment) || !FIND(NODE_SET_EXIT_HANDLER, set_handler))
         return false;
-    at_exit(get_environment(get_context(isolate)), on_exit, context);
+    set_handler(get_environment(get_context(isolate)), &handler);
     return true;
 }
 
@@ -73,6 +103,20 @@ bool reach_set_heap_limit(uint64_t bytes)
     add(isolate, raise_once, &wanted);
     remove_and_set(isolate, raise_once, wanted);
     add(isolate, raise_once, &wanted);
+    return true;
+}
+
+bool reach_reseed_v8(void)
+{
+    void *(*get_generator)(void *isolate);
+    void (*set_seed)(void *generator, int64_t seed);
+    void *isolate = current_isolate();
+    int64_t seed;
+
+    if (!isolate || !FIND(ISOLATE_GENERATOR, get_generator) || !FIND(GENERATOR_SET_SEED, set_seed))
+        return false;
+    dc_random_bytes(&seed, sizeof(seed));
+    set_seed(get_generator(isolate), seed);
     return true;
 }
 
