@@ -19,12 +19,10 @@ EVERYWHERE = {
     400: "InvalidRequest",
     408: "RequestTimeout",
     413: "TooLarge",
-    431: "HeadersTooLarge",
-    501: "NotImplemented",
-    505: "VersionNotSupported",
     414: "UriTooLong",
-    417: "ExpectationFailed",
+    431: "HeadersTooLarge",
     503: "Unavailable",
+    505: "VersionNotSupported",
 }
 
 

@@ -6,6 +6,7 @@ import socket
 import time
 
 import pytest
+import requests
 
 from harness import count_answers, raw_exchange, read_until_close, wait_for
 
@@ -221,8 +222,6 @@ def test_pipelining_keeps_order(api):
 
 
 def test_keep_alive_and_request_ids(api):
-    import requests
-
     with requests.Session() as session:
         ids = {session.get(api.server.url("/healthz")).headers["X-Request-Id"] for _ in range(20)}
     assert len(ids) == 20
@@ -314,4 +313,61 @@ def test_too_many_connections(own_server, make_client):
     for connection in opened:
         connection.close()
     client = make_client(server)
-    wait_for(lambda: client.get("/healthz").status_code == 200, "it serves again")
+
+    def serves():
+        with contextlib.suppress(requests.ConnectionError):  # it may still see all forty
+            return client.get("/healthz").status_code == 200
+        return False
+
+    wait_for(serves, "it serves again")
+
+
+def check_raw(api, received, method="GET", path="/healthz"):
+    """The contract's check for an answer that came over a bare socket; its status."""
+    head, _, text = received.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    status = int(lines[0].split(" ")[1])
+    api.contract.check(method, path, status, headers, text.decode())
+    return status
+
+
+@pytest.mark.parametrize(
+    "data, status",
+    [
+        (b"GET /healthz HTTP/1.1\nHost: x\n\n\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 400),
+        (b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", 413),
+        (b"GET /" + b"a" * 20000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (GET + b"X: " + b"a" * 20000 + b"\r\n\r\n", 431),
+        (GET + b"".join(b"X-%d: a\r\n" % i for i in range(150)) + b"\r\n", 431),
+        (b"GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+    ],
+    ids=["lines", "host", "encoding", "body", "url", "header", "headers", "version"],
+)
+def test_refusals_are_answers_too(api, data, status):
+    """Refused before any route: still the documented shape, with an id and a next step."""
+    assert check_raw(api, raw_exchange(api.server, data)) == status
+
+
+def test_a_full_server_says_so(own_server, api):
+    server = own_server("--server-connections", "4")
+    opened = [server.connect() for _ in range(4)]
+    try:
+        def refused():
+            received = raw_exchange(server, GET + b"\r\n")
+            return received and check_raw(api, received) == 503
+
+        wait_for(refused, "the next connection is told")
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+def test_a_slow_request_is_told(api):
+    """The deadline of a head ends in an answer, where there is still somebody to read it."""
+    with api.server.connect(120) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\n")
+        received = read_until_close(connection)
+    assert received == b"" or check_raw(api, received) == 408
