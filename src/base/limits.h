@@ -37,7 +37,7 @@ enum {
     DC_OUTPUT_MIN_BYTES = 1024,
     DC_OUTPUT_MAX_BYTES = 10 * 1024 * 1024,
     DC_OUTPUT_DEFAULT_BYTES = 1024 * 1024,
-    DC_CPUS_MIN_CENTI = 10, /* hundredths of a core */
+    DC_CPUS_MIN_CENTI = 10,       /* hundredths of a core */
     DC_CPUS_MAX_CENTI = 100 * 64, /* the host's cores are a ceiling besides */
     DC_CPUS_DEFAULT_CENTI = 100,
     DC_CPU_MAX_MS = DC_TIMEOUT_MAX_MS * 64,

@@ -109,7 +109,7 @@ struct launcher {
     int epoll_fd;
     int run_filter_fd;
     int zygote_filter_fd;
-    int root_fd; /* of the sealed root's generation, locked shared */
+    int root_fd;    /* of the sealed root's generation, locked shared */
     bool announced; /* HELLO was sent */
     bool leaving;
     size_t zygote_count;

@@ -54,8 +54,7 @@ struct seal_grant {
         SEAL_GRANT_OWN,  /* all but execution: make and remove as well */
     } kind;
 };
-DC_MUST int seal_landlock_grants(const struct seal_grant *grants, size_t count,
-                                 struct dc_err *err);
+DC_MUST int seal_landlock_grants(const struct seal_grant *grants, size_t count, struct dc_err *err);
 
 /* Loads a BPF program made by seccomp_policy_build. */
 DC_MUST int seal_seccomp(const void *program, size_t bytes, struct dc_err *err);

@@ -23,8 +23,9 @@ enum {
     INODES_PER_MB = 256,
 };
 
-/* The run's file system has a size of its own, and memfds are charged to its memory; this bounds what
- * a sparse file pretends to be. Above both limits at their largest, so that those answer first. */
+/* The run's file system has a size of its own, and memfds are charged to its memory; this bounds
+ * what a sparse file pretends to be. Above both limits at their largest, so that those answer
+ * first. */
 #define FILE_MAX_BYTES (UINT64_C(4) << 30)
 
 static bool without(const struct child_plan *plan, uint32_t what)

@@ -67,8 +67,7 @@ static void test_smuggling(void **state)
         "Transfer-Encoding: xchunked\r\n",
         "Transfer-Encoding: chunked, identity\r\n",
         "Transfer-Encoding: identity\r\n",
-        "Transfer-Encoding: \x0b"
-        "chunked\r\n",
+        "Transfer-Encoding: \013chunked\r\n",
         "X: a\r\n folded\r\n",
         "X: a\rb\r\n",
         "X: a\nb: c\r\n",
