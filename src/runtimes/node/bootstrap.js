@@ -100,7 +100,7 @@ function replaceMain(Module, path) {
 
 // A program that sets start-up variables, or needs flags: the process becomes a fresh interpreter.
 function startOverIfNeeded(run, path, freshFlags) {
-  const flags = freshFlags(path);
+  const flags = run.training ? null : freshFlags(path, WORKSPACE);
 
   if (flags || Object.keys(process.env).some((name) => STARTUP_VARIABLES.test(name))) {
     const heap = `--max-old-space-size=${run.heapMB}`;
@@ -113,7 +113,7 @@ function main() {
   const os = require('os');
   const vm = require('vm');
   const crypto = require('crypto');
-  const { freshFlags } = require('./fresh.js');
+  const { freshFlags, refuseWorkers } = require('./fresh.js');
 
   warm();
   const processors = processorsOf(os);
@@ -124,6 +124,7 @@ function main() {
   startOverIfNeeded(run, path, freshFlags);
   settleProcess(run, path);
   if (!run.reseeded) settleRandomness(vm, crypto);
+  refuseWorkers();
   os.cpus = () => structuredClone(processors);
   for (const name of Object.keys(Module._cache)) delete Module._cache[name];
   replaceMain(Module, path);

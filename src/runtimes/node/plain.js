@@ -8,7 +8,7 @@ function main() {
   const path = require('path');
   const { freshFlags } = require('./fresh.js');
   const [node, program, ...args] = process.argv;
-  const flags = program && freshFlags(path.resolve(program));
+  const flags = program && freshFlags(path.resolve(program), null);
 
   if (flags) {
     const heap = process.execArgv.filter((flag) => flag.startsWith('--max-old-space-size'));
