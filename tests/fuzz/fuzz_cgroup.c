@@ -10,6 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static volatile size_t sink; /* so that the reading is not optimised away */
+
 static char *copy(const uint8_t *data, size_t size)
 {
     char *line = malloc(size + 1);
@@ -27,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *parts[4];
     struct dc_err err;
     char *line = copy(data, size);
-    volatile size_t total = 0;
+    size_t total = 0;
 
     if (cgroup_parse_membership(line, &parts[0], &parts[1]))
         total += strlen(parts[0]) + strlen(parts[1]);
@@ -42,5 +44,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; runtime.plain_argv[i]; i++)
             total += strlen(runtime.plain_argv[i]);
     free(line);
+    sink = total;
     return 0;
 }
