@@ -109,8 +109,10 @@ struct launcher {
     int epoll_fd;
     int run_filter_fd;
     int zygote_filter_fd;
-    int root_fd;    /* of the sealed root's generation, locked shared */
-    bool announced; /* HELLO was sent */
+    int root_fd;       /* of the sealed root's generation, locked shared */
+    int sweeper_fd;    /* closing it, also by dying, sets the sweeper to work */
+    pid_t sweeper_pid; /* 0: none was started */
+    bool announced;    /* HELLO was sent */
     bool leaving;
     size_t zygote_count;
     struct zygote_link zygotes[ZYGOTES_MAX];

@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -110,7 +111,6 @@ static int allocate_slots(struct launcher *launcher, struct dc_err *err)
 
 static int start_nursery(struct launcher *launcher, struct dc_err *err)
 {
-    DC_AUTO(dc_close)
     int root_fd = open(launcher->options.root, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     struct nursery_plan plan = {
         .options = &launcher->options,
@@ -135,6 +135,44 @@ static int start_nursery(struct launcher *launcher, struct dc_err *err)
         cgroup_leaf_add(&launcher->service_leaf, launcher->nursery.pid, err) < 0)
         return dc_context(err, "service group");
     return loop_watch(launcher, launcher->nursery.link_fd, WATCH_NURSERY, 0, err);
+}
+
+/* The sweeper removes our control groups when the launcher has ended, however it ended: that takes
+ * a right that the launcher gives up, since the top of a hierarchy may be closed even to its owner.
+ * It has no input but the end of a pipe. */
+_Noreturn static void sweeper_main(struct launcher *launcher, int end_fd)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    char byte;
+
+    (void)sigaction(SIGTERM, &ignore, NULL);
+    (void)prctl(PR_SET_NAME, "docle-sweeper");
+    dc_close(launcher->options.link_fd);
+    dc_close(launcher->nursery.link_fd);
+    dc_close(launcher->root_fd);
+    dc_close(launcher->epoll_fd);
+    while (read(end_fd, &byte, 1) < 0 && errno == EINTR)
+        ;
+    cgroup_tree_close(&launcher->cgroups);
+    _exit(0);
+}
+
+static int start_sweeper(struct launcher *launcher, struct dc_err *err)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return dc_fail_errno(err, "pipe");
+    launcher->sweeper_pid = fork();
+    if (launcher->sweeper_pid == 0) {
+        dc_close(ends[1]);
+        sweeper_main(launcher, ends[0]);
+    }
+    dc_close(ends[0]);
+    launcher->sweeper_fd = ends[1];
+    if (launcher->sweeper_pid < 0)
+        return dc_fail_errno(err, "fork the sweeper");
+    return 0;
 }
 
 /* From here on root's rights serve one purpose: ending processes of other ids. What else is needed
@@ -171,7 +209,7 @@ static int open_launcher(struct launcher *launcher, struct dc_err *err)
         seccomp_policy_run(&launcher->run_filter_fd, err) < 0 ||
         seccomp_policy_zygote(&launcher->zygote_filter_fd, err) < 0 ||
         allocate_slots(launcher, err) < 0 || start_nursery(launcher, err) < 0 ||
-        (!launcher->rootless && drop_capabilities(err) < 0))
+        start_sweeper(launcher, err) < 0 || (!launcher->rootless && drop_capabilities(err) < 0))
         return -err->code;
     return loop_watch(launcher, options->link_fd, WATCH_SERVER, 0, err);
 }
@@ -187,7 +225,12 @@ static void close_launcher(struct launcher *launcher)
             run_release(&slot->run);
     }
     cgroup_leaf_close(&launcher->service_leaf);
-    cgroup_tree_close(&launcher->cgroups);
+    if (launcher->sweeper_pid > 0) {
+        dc_close_clear(&launcher->sweeper_fd);
+        (void)waitpid(launcher->sweeper_pid, NULL, 0);
+    } else {
+        cgroup_tree_close(&launcher->cgroups);
+    }
     free(launcher->slots);
     free(launcher->pending);
     dc_close(launcher->epoll_fd);
@@ -203,6 +246,7 @@ int main(int argc, char **argv)
         .run_filter_fd = -1,
         .zygote_filter_fd = -1,
         .root_fd = -1,
+        .sweeper_fd = -1,
         .nursery = {.link_fd = -1},
     };
     struct dc_err err;
