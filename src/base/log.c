@@ -8,7 +8,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-enum { LINE_MAX_BYTES = 4096 };
+/* Room for the longest message and error with every character escaped: a line is never cut. */
+enum { LINE_MAX_BYTES = 16384 };
 
 static const char *log_process = "docle";
 static enum dc_log_level log_threshold = DC_LOG_INFO;

@@ -27,8 +27,10 @@ static struct store_run_new a_run(const char *id)
 {
     return (struct store_run_new){.id = id,
                                   .project_id = project.id,
+                                  .user_id = "u",
                                   .lang = "python",
                                   .created_at = dc_wall_now(),
+                                  .policy = {"{}", 2},
                                   .request = {"{}", 2}};
 }
 
@@ -36,7 +38,11 @@ static struct store_run_result a_result(const char *id)
 {
     return (struct store_run_result){.id = id,
                                      .outcome = "ok",
+                                     .message = "m",
                                      .out = {"1\n", 2},
+                                     .err = {"e", 1},
+                                     .limits = {"[]", 2},
+                                     .artifacts = {"[]", 2},
                                      .finished_at = dc_wall_now(),
                                      .amount_micros = 1000};
 }
