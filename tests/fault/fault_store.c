@@ -14,7 +14,7 @@
 #include "store/store.h"
 #include "store/worker.h"
 
-static char folder[] = "/tmp/docle-fault-XXXXXX";
+static char folder[32];
 static char path[64];
 static char fresh[64];
 static struct store_project project;
@@ -287,6 +287,9 @@ static bool prepare(void)
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     struct dc_err err = {0};
 
+    /* In memory where possible: thousands of commits are not there to try the disk. */
+    (void)snprintf(folder, sizeof(folder), "%s/docle-fault-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(folder))
         return false;
     (void)snprintf(path, sizeof(path), "%s/docle.db", folder);
