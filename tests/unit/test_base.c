@@ -246,13 +246,15 @@ static void test_hex_and_random(void **state)
 
 static void test_files(void **state)
 {
-    char folder[] = "/tmp/docle-base-XXXXXX";
+    const char *tmp = getenv("TMPDIR");
+    char folder[256];
     DC_AUTO(dc_close) int dir = -1;
     int file;
     char text[16];
     struct dc_err err;
 
     (void)state;
+    (void)snprintf(folder, sizeof(folder), "%s/docle-base-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(folder));
     dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(dc_write_file_at(dir, "f", "x", &err), -DC_NOT_FOUND);
