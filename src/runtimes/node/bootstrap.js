@@ -18,6 +18,8 @@ const COMMON_MODULES = [
   'string_decoder', 'timers', 'timers/promises', 'tls', 'tty', 'url', 'util', 'v8', 'vm', 'worker_threads', 'zlib',
 ];
 
+const MODULE_TURNS_MAX = 1000;
+
 const docle = isMainThread ? require(`${__dirname}/docle.node`) : null;
 
 // --- in the zygote ------------------------------------------------------------------------------------------------
@@ -36,6 +38,18 @@ function warm() {
   process._tickCallback(); // what a zygote leaves undone, each of its forks would do
 }
 
+// Runs the ES module loader once. Its promises are settled by turning the event loop by hand: the main program, after
+// which Node would do that, never begins here.
+function warmModules() {
+  let loaded = false;
+
+  import(`file://${__dirname}/training.mjs`).then(() => { loaded = true; });
+  for (let turns = 0; !loaded && turns < MODULE_TURNS_MAX; turns++) {
+    docle.turn();
+    process._tickCallback();
+  }
+}
+
 // Without the processor's figures in /proc a run would see no processors.
 function processorsOf(os) {
   const idle = { user: 0, nice: 0, sys: 0, idle: 0, irq: 0 };
@@ -52,6 +66,7 @@ function settleProcess(run, path) {
   const startedAt = process.uptime();
   const { uptime } = process;
 
+  require('module')._initPaths(); // of HOME
   process.chdir(run.training ? '/' : WORKSPACE); // Node remembers where it was
   Object.defineProperty(process, 'pid', { value: docle.pid() });
   Object.defineProperty(process, '_preload_modules', { value: [] });
@@ -116,6 +131,7 @@ function main() {
   const { freshFlags, refuseWorkers } = require('./fresh.js');
 
   warm();
+  warmModules();
   const processors = processorsOf(os);
   docle.collectGarbage();
   const run = docle.serve();

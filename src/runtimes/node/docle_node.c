@@ -9,6 +9,7 @@
  *   exec(path, argv)           becomes another program; throws when that fails
  *   pid()                      of this process; process.pid is the zygote's
  *   seed(number)               see reach_set_random_seed
+ *   turn()                     lets the event loop go once through what is due
  *   collectGarbage()
  */
 #define NAPI_VERSION 8
@@ -165,6 +166,16 @@ static napi_value js_pid(napi_env env, napi_callback_info info)
     return napi_create_int32(env, getpid(), &pid) == napi_ok ? pid : NULL;
 }
 
+static napi_value js_turn(napi_env env, napi_callback_info info)
+{
+    uv_loop_t *loop;
+
+    (void)info;
+    if (napi_get_uv_event_loop(env, &loop) == napi_ok)
+        (void)uv_run(loop, UV_RUN_ONCE); /* whether something is left is the caller's to know */
+    return NULL;
+}
+
 static napi_value js_collect_garbage(napi_env env, napi_callback_info info)
 {
     (void)env;
@@ -219,6 +230,7 @@ NAPI_MODULE_INIT()
         {.utf8name = "exec", .method = js_exec},
         {.utf8name = "pid", .method = js_pid},
         {.utf8name = "seed", .method = js_seed},
+        {.utf8name = "turn", .method = js_turn},
         {.utf8name = "collectGarbage", .method = js_collect_garbage},
     };
 
