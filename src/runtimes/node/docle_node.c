@@ -221,6 +221,9 @@ static napi_value js_exec(napi_env env, napi_callback_info info)
     return throw_text(env, strerror(errno)); /* the process is about to end: nothing is freed */
 }
 
+/* Defined by the macro below, which forgets to declare it. */
+NAPI_MODULE_EXPORT int32_t node_api_module_get_api_version_v1(void);
+
 NAPI_MODULE_INIT()
 {
     static const napi_property_descriptor functions[] = {
