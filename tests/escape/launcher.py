@@ -1,0 +1,203 @@
+"""Speaks to docle-launcher as the API process does: the messages of src/proto/launch.h and the jobs
+of src/proto/job.h, without server, HTTP or output limits in between."""
+
+import array
+import contextlib
+import fcntl
+import os
+import pathlib
+import select
+import socket
+import struct
+import subprocess
+import time
+
+PATIENCE_S = 60
+
+HEADER = struct.Struct("=BBHI")  # struct link_header: version, type, descriptors, length
+HELLO_HEAD = struct.Struct("=IBBBB")
+HELLO_RUNTIME = struct.Struct("=16s16sB7x")
+RUN = struct.Struct("=QIIIIIIII")
+ENDED = struct.Struct("=QIiIIQQQ120s")
+
+(LAUNCH_HELLO, LAUNCH_RUN, LAUNCH_CANCEL, LAUNCH_STARTED, LAUNCH_ENDED, LAUNCH_STATS,
+ LAUNCH_SHUTDOWN, LAUNCH_FATAL) = range(1, 9)
+END_KINDS = ("exited", "signalled", "timeout", "cpu", "memory", "cancelled", "sandbox_error")
+HITS = ("memory", "processes", "disk")
+JOB_END, JOB_ENTRYPOINT, JOB_ENV, JOB_FILE = 0, 1, 3, 4
+F_ADD_SEALS, ALL_SEALS = 1033, 0xF
+
+ENTRYPOINTS = {"python": "main.py", "node": "main.js"}
+ENVIRONMENT = (b"HOME=/workspace", b"PATH=/usr/bin:/bin", b"LANG=C.UTF-8")
+
+
+class Ended:
+    """How a run ended and what it wrote."""
+
+    def __init__(self, body, out, err):
+        (_, kind, self.status, hits, _, self.cpu_ns, self.peak_bytes, self.wall_ns,
+         text) = ENDED.unpack(body)
+        self.outcome = f"{END_KINDS[kind]} {self.status}"
+        self.hits = {name for bit, name in enumerate(HITS) if hits >> bit & 1}
+        self.out = out.decode(errors="replace")
+        self.err = err.decode(errors="replace")
+        self.text = text.split(b"\0")[0].decode()
+
+    def __repr__(self):
+        return (f"<{self.outcome} hits={sorted(self.hits)} out={self.out[-400:]!r} "
+                f"err={self.err[-400:]!r} {self.text}>")
+
+
+def _record(kind, data):
+    return struct.pack("=II", kind, len(data)) + data
+
+
+def make_job(entrypoint, files):
+    """The sealed memfd of a run: files are {path: bytes}."""
+    parts = [_record(JOB_ENTRYPOINT, entrypoint.encode())]
+    for path, content in files.items():
+        name = path.encode()
+        parts.append(_record(JOB_FILE, struct.pack("=H", len(name)) + name + content))
+    parts += [_record(JOB_ENV, pair) for pair in ENVIRONMENT]
+    parts.append(_record(JOB_END, b""))
+    fd = os.memfd_create("job", os.MFD_ALLOW_SEALING)
+    os.write(fd, b"".join(parts))
+    fcntl.fcntl(fd, F_ADD_SEALS, ALL_SEALS)
+    return fd
+
+
+class Started:
+    """A run in flight. Its output goes to memfds, so nobody has to read along."""
+
+    def __init__(self, number):
+        self.number = number
+        self.out, self.err = os.memfd_create("out"), os.memfd_create("err")
+
+    def take_output(self):
+        texts = [os.pread(fd, 1 << 20, 0) for fd in (self.out, self.err)]
+        os.close(self.out)
+        os.close(self.err)
+        return texts
+
+
+class Launcher:
+    """A launcher of one's own; a context manager. `root` is the folder with `current` in it."""
+
+    _uid_bases = iter(range(1_200_000_000 + os.getpid() * 64, 1_800_000_000, 64))
+
+    def __init__(self, program, root, without=(), slots=3, options=()):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.slots, self.uid_base = slots, next(self._uid_bases)
+        command = [str(program), "--root", os.path.realpath(pathlib.Path(root) / "current"),
+                   "--link-fd", str(theirs.fileno()), "--slots", str(slots),
+                   "--uid-base", str(self.uid_base),
+                   *[f"--without={name}" for name in without], *options]
+        self._log = os.memfd_create("log")
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=self._log)
+        theirs.close()
+        self._link, self._count, self._waiting = ours, 0, []
+        self.runtimes = self._read_hello(self._receive(LAUNCH_HELLO))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self._link.close()
+        self._process.wait(PATIENCE_S)
+        os.close(self._log)
+
+    def log(self):
+        return os.pread(self._log, 1 << 16, 0).decode(errors="replace")
+
+    @staticmethod
+    def _read_hello(body):
+        """{language: index} of the first runtime of each kind."""
+        count = HELLO_HEAD.unpack_from(body)[4]
+        found = {}
+        for i in range(count):
+            at = HELLO_HEAD.size + i * HELLO_RUNTIME.size
+            name = HELLO_RUNTIME.unpack_from(body, at)[0].split(b"\0")[0].decode()
+            found.setdefault(name, i)
+        return found
+
+    def _receive(self, wanted, run=None):
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            for i, (kind, body) in enumerate(self._waiting):
+                if kind == wanted and (run is None or struct.unpack_from("=Q", body)[0] == run):
+                    return self._waiting.pop(i)[1]
+            left = max(0, deadline - time.monotonic())
+            if not select.select([self._link], [], [], left)[0]:
+                raise AssertionError(f"the launcher is silent: {self.log()}")
+            packet = self._link.recv(1 << 16)
+            if not packet:
+                raise AssertionError(f"the launcher has gone: {self.log()}")
+            kind, body = HEADER.unpack_from(packet)[1], packet[HEADER.size:]
+            if kind == LAUNCH_FATAL:
+                raise AssertionError(body[8:].split(b"\0")[0].decode())
+            if kind in (LAUNCH_STARTED, LAUNCH_ENDED, LAUNCH_HELLO):
+                self._waiting.append((kind, body))
+
+    def start(self, code, lang="python", files=None, stdin=None, timeout_ms=20000, memory_mb=256,
+              disk_mb=None, processes=64, cpus=100):
+        """Begins a run; stdin is a descriptor, /dev/null when None. Limits as in LAUNCH_RUN."""
+        self._count += 1
+        started = Started(self._count)
+        entrypoint = ENTRYPOINTS[lang]
+        job = make_job(entrypoint, {entrypoint: code.encode(), **(files or {})})
+        null = os.open("/dev/null", os.O_RDWR)
+        body = RUN.pack(started.number, self.runtimes[lang], 0, timeout_ms, 0, memory_mb,
+                        disk_mb or memory_mb // 4, processes, cpus)
+        fds = [job, null if stdin is None else stdin, started.out, started.err, null]
+        packet = HEADER.pack(1, LAUNCH_RUN, len(fds), len(body)) + body
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
+        self._link.sendmsg([packet], [rights])
+        os.close(job)
+        os.close(null)
+        return started
+
+    def await_start(self, started):
+        """Until the user's code has been handed to the sealed process."""
+        self._receive(LAUNCH_STARTED, started.number)
+
+    def finish(self, started):
+        body = self._receive(LAUNCH_ENDED, started.number)
+        return Ended(body, *started.take_output())
+
+    def run(self, code, lang="python", **limits):
+        return self.finish(self.start(code, lang, **limits))
+
+    # --- the host check -----------------------------------------------------------------------
+
+    def _slot_processes(self):
+        """Processes that have the id of a slot, by whatever namespace they hide in."""
+        ids = range(self.uid_base + 1, self.uid_base + 1 + self.slots)
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/status"):
+            with contextlib.suppress(OSError):
+                text = path.read_text()
+                uid = int(text.split("\nUid:\t", 1)[1].split("\t", 1)[0])
+                state = text.split("\nState:\t", 1)[1][0]
+                if uid in ids and state != "Z":
+                    found.append((path.parent.name, text.split("\n", 1)[0]))
+        return found
+
+    def _leaf_processes(self):
+        found = []
+        pattern = f"**/docle.{self._process.pid}/slot*/cgroup.procs"
+        for path in pathlib.Path("/sys/fs/cgroup").glob(pattern):
+            with contextlib.suppress(OSError):
+                found += path.read_text().split()
+        return found
+
+    def host_leftovers(self):
+        """What is left of past runs once the launcher had time to clean up; nothing is right."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            left = (self._slot_processes(), self._leaf_processes())
+            if left == ([], []) or time.monotonic() > deadline:
+                return [*left[0], *left[1]]
+            time.sleep(0.02)
