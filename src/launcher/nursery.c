@@ -160,6 +160,7 @@ _Noreturn static void serve_plain(const struct runtime *runtime)
 {
     static const struct zygote_hooks hooks = {.skip_training = true};
     char *argv[RUNTIME_ARGV_MAX + 3 + DC_ARGS_MAX];
+    char program[DC_PATH_MAX_BYTES + sizeof("/workspace/")];
     char heap[48];
     struct zygote_run run;
     struct dc_err err;
@@ -176,7 +177,9 @@ _Noreturn static void serve_plain(const struct runtime *runtime)
             argv[count] = heap;
         }
     }
-    argv[count++] = (char *)(uintptr_t)run.entrypoint;
+    /* By its full path, as a fork of a zygote sees it in its arguments. */
+    (void)snprintf(program, sizeof(program), "/workspace/%s", run.entrypoint);
+    argv[count++] = program;
     for (size_t i = 0; i < run.argc && i < DC_ARGS_MAX; i++)
         argv[count++] = run.args[i];
     argv[count] = NULL;

@@ -14,6 +14,7 @@
  */
 #define NAPI_VERSION 8
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,9 @@ static napi_value js_exec(napi_env env, napi_callback_info info)
     for (uint32_t i = 0; i < length; i++)
         if (napi_get_element(env, args[1], i, &item) == napi_ok)
             argv[i] = copy_string(env, item);
+    /* Node marks the standard streams close-on-exec when it starts. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        (void)fcntl(fd, F_SETFD, 0);
     if (path)
         (void)execve(path, argv, environ);
     return throw_text(env, strerror(errno)); /* the process is about to end: nothing is freed */
