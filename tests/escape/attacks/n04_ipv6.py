@@ -1,0 +1,8 @@
+# N-04 (python): IPv6 to the world
+# expect: ENETUNREACH
+import socket
+
+from attack import attempt
+
+one = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+print(attempt(one.connect, ("2001:db8::1", 443)))

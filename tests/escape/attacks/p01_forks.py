@@ -1,0 +1,16 @@
+# P-01 (python): a fork bomb; P-23 shows, within bounds, what it would do without its control group
+# outcome: timeout 9
+# expect: BlockingIOError
+# hits: processes
+# limits: timeout_ms=900 processes=32
+import os
+
+told = False
+first = os.getpid()
+while True:
+    try:
+        os.fork()
+    except OSError as error:
+        if os.getpid() == first and not told:
+            told = True
+            print(type(error).__name__, flush=True)

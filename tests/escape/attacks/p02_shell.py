@@ -1,0 +1,8 @@
+# P-02 (python): the fork bomb of shells
+# outcome: timeout 9
+# expect:
+# hits: processes
+# limits: timeout_ms=900 processes=32
+import os
+
+os.execv("/bin/sh", ["sh", "-c", "b() { b | b & }; b 2>/dev/null; while :; do :; done"])

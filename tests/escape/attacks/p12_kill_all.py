@@ -1,0 +1,10 @@
+# P-12 (python): killing all that can be seen: a child of ours, and nobody else
+# expect: -9
+import os
+import time
+
+child = os.fork()
+if child == 0:
+    time.sleep(60)
+os.kill(-1, 9)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

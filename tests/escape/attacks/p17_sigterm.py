@@ -1,0 +1,6 @@
+# P-17 (python): SIGTERM to oneself, which pid 1 would not feel
+# outcome: signalled 15
+# expect:
+import os
+
+os.kill(os.getpid(), 15)

@@ -1,0 +1,3 @@
+# V-10 (python): the place in the control groups
+# expect: /
+print(*sorted({line.rstrip("\n").split(":", 2)[2] for line in open("/proc/self/cgroup")}))
