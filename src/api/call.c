@@ -142,7 +142,8 @@ static void answer_refusal(struct call *call, const struct http_refusal *refusal
                                          .code = refusal->code,
                                          .message = refusal->message,
                                          .extra = extra,
-                                         .retry_after_s = refusal->status == 503 ? 1 : 0});
+                                         .retry_after_s =
+                                             refusal->status == 503 || refusal->status == 429});
     routes_count_refused(call);
 }
 
@@ -176,6 +177,7 @@ int call_server_listen(struct app *app, struct dc_err *err)
         .port = app->options.listen_port,
         .body_max_bytes = app->options.body_max_bytes,
         .connections_max = app->options.connections_max,
+        .trusted_proxies = app->options.trusted_proxies,
         .handle = handle,
         .context = app,
     };

@@ -1,7 +1,8 @@
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -44,7 +45,31 @@ const char *http_exchange_peer(const struct http_exchange *exchange)
 
 bool http_exchange_peer_is_loopback(const struct http_exchange *exchange)
 {
-    return exchange->connection->peer_loopback;
+    return http_address_is_loopback(&exchange->connection->address);
+}
+
+void http_exchange_client(const struct http_exchange *exchange, char out[static HTTP_ADDRESS_SIZE])
+{
+    const struct http_head *head = &exchange->head;
+    struct http_address client = exchange->connection->address;
+
+    for (size_t i = head->field_count; i > 0; i--) {
+        const struct http_field *field = &head->fields[i - 1];
+
+        if (strcmp(field->name, "x-forwarded-for") == 0 &&
+            !http_forwarded_client(field->value, &exchange->connection->server->trusted, &client))
+            break;
+    }
+    http_address_print(&client, out);
+}
+
+bool http_exchange_is_secure(const struct http_exchange *exchange)
+{
+    const char *proto = http_head_field(&exchange->head, "x-forwarded-proto");
+
+    return proto && strcasecmp(proto, "https") == 0 &&
+           http_networks_contain(&exchange->connection->server->trusted,
+                                 &exchange->connection->address);
 }
 
 void *http_exchange_context(const struct http_exchange *exchange)
@@ -97,7 +122,8 @@ static void on_written(uv_write_t *request, int status)
 
     leaving_free(leaving);
     exchange->writing--;
-    http_connection_set_deadline(connection, 0);
+    if (connection->phase == HTTP_HANDLED && exchange->writing == 0)
+        http_connection_set_deadline(connection, 0);
     if (status < 0 && connection->phase != HTTP_CLOSED)
         http_connection_close(connection);
     exchange->writer = NULL;
@@ -126,7 +152,8 @@ static void send_off(struct http_exchange *exchange, struct leaving *leaving)
         return;
     }
     exchange->writing++;
-    http_connection_set_deadline(connection, connection->server->options.deadlines.write_ms);
+    if (connection->phase == HTTP_HANDLED) /* else it is "continue", and the body is waited for */
+        http_connection_await_write(connection);
 }
 
 static struct leaving *leaving_new(void)
@@ -215,13 +242,20 @@ static void print_head(struct http_exchange *exchange, const struct http_answer 
         (void)dc_buf_text(out, "Connection: keep-alive\r\n");
 }
 
+static bool is_head_only(const struct http_exchange *exchange)
+{
+    return strcmp(exchange->head.method, "HEAD") == 0;
+}
+
 /* --- whole answers --------------------------------------------------------------------------- */
 
 void http_answer(struct http_exchange *exchange, const struct http_answer *answer,
                  struct dc_buf *body)
 {
     struct leaving *leaving = leaving_new();
+    bool no_length = answer->status == 204 || answer->status == 304;
 
+    assert(!exchange->answered);
     exchange->answered = true;
     if (!leaving) {
         dc_buf_release(body);
@@ -231,8 +265,10 @@ void http_answer(struct http_exchange *exchange, const struct http_answer *answe
     leaving->body = *body;
     dc_buf_init(body, body->max);
     print_head(exchange, answer, &leaving->head);
-    (void)dc_buf_printf(&leaving->head, "Content-Length: %zu\r\n\r\n", leaving->body.length);
-    if (strcmp(exchange->head.method, "HEAD") == 0)
+    if (!no_length)
+        (void)dc_buf_printf(&leaving->head, "Content-Length: %zu\r\n", leaving->body.length);
+    (void)dc_buf_text(&leaving->head, "\r\n");
+    if (no_length || is_head_only(exchange))
         dc_buf_release(&leaving->body);
     send_off(exchange, leaving);
 }
@@ -255,6 +291,7 @@ void http_stream_begin(struct http_exchange *exchange, const struct http_answer 
 {
     struct leaving *leaving = leaving_new();
 
+    assert(!exchange->answered);
     exchange->answered = true;
     exchange->streaming = true;
     exchange->raw_stream = exchange->head.minor == 0;
@@ -299,19 +336,28 @@ static void write_chunk(struct http_exchange *exchange, const char *bytes, size_
 
 void http_stream_write(struct http_exchange *exchange, const char *bytes, size_t length)
 {
-    while (length && !http_exchange_gone(exchange)) {
+    if (is_head_only(exchange))
+        return;
+    if (length && http_exchange_gone(exchange))
+        exchange->cut = true;
+    while (length && !exchange->cut) {
         size_t n = length < CHUNK_MAX_BYTES ? length : CHUNK_MAX_BYTES;
 
         write_chunk(exchange, bytes, n);
         bytes += n;
         length -= n;
+        exchange->cut = length && http_exchange_gone(exchange);
     }
 }
 
 void http_stream_end(struct http_exchange *exchange)
 {
     exchange->streaming = false;
-    if (exchange->connection->phase == HTTP_CLOSED || exchange->raw_stream)
+    if (exchange->connection->phase == HTTP_CLOSED)
+        return;
+    if (exchange->cut)
+        http_connection_close(exchange->connection);
+    if (exchange->cut || exchange->raw_stream || is_head_only(exchange))
         return;
     exchange->raw_stream = true; /* the end is written as it stands */
     write_chunk(exchange, "0\r\n\r\n", 5);

@@ -1,4 +1,3 @@
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +8,7 @@
 
 enum {
     IN_MAX_BYTES = 128 * 1024, /* of what came and is not yet taken */
+    IN_KEPT_BYTES = 4096,      /* an idle connection holds no more */
     LINGER_MS = 2000,
 };
 
@@ -19,8 +19,8 @@ static const struct http_refusal too_large = {
     413, "Request too large", "request_too_large",
     "The request body is over this server's limit; send less, or files in several runs."};
 static const struct http_refusal server_full = {
-    503, "Server full", "too_many_connections",
-    "The server holds as many connections as it may; try again in a moment."};
+    503, "Server full", "server_full",
+    "The server holds as many request bodies as it may; try again in a moment."};
 static const struct http_refusal bad_chunks = {400, "Bad request", "bad_framing",
                                                "The chunked body is not well-formed."};
 
@@ -28,10 +28,18 @@ static void advance(struct http_connection *connection);
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-static void free_exchange(struct http_exchange *exchange)
+static void drop_body(struct http_exchange *exchange)
 {
     if (exchange->has_body_state)
         http_body_release(&exchange->body);
+    exchange->has_body_state = false;
+    exchange->connection->server->bodies_bytes -= exchange->charged;
+    exchange->charged = 0;
+}
+
+static void free_exchange(struct http_exchange *exchange)
+{
+    drop_body(exchange);
     free(exchange->head_text);
     *exchange = (struct http_exchange){.connection = exchange->connection};
 }
@@ -39,20 +47,11 @@ static void free_exchange(struct http_exchange *exchange)
 /* The memory goes when both handles are closed and no task uses the exchange. */
 static void release_if_unused(struct http_connection *connection)
 {
-    struct http_server *server = connection->server;
-
     if (connection->open_handles || connection->exchange.task_running)
         return;
     free_exchange(&connection->exchange);
     dc_buf_release(&connection->in);
-    if (connection->previous)
-        connection->previous->next = connection->next;
-    else
-        server->first = connection->next;
-    if (connection->next)
-        connection->next->previous = connection->previous;
-    server->count--;
-    free(connection);
+    http_connection_release(connection);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -84,14 +83,19 @@ void http_connection_close(struct http_connection *connection)
 
 /* --- deadlines ------------------------------------------------------------------------------- */
 
-static void refuse(struct http_connection *connection, const struct http_refusal *refusal);
+static size_t unwritten(const struct http_connection *connection)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&connection->tcp);
+}
 
 static void on_deadline(uv_timer_t *timer)
 {
     struct http_connection *connection = timer->data;
 
     if (connection->phase == HTTP_HEAD || connection->phase == HTTP_BODY)
-        refuse(connection, &timed_out);
+        http_connection_refuse(connection, &timed_out);
+    else if (connection->phase == HTTP_HANDLED && unwritten(connection) < connection->unwritten)
+        http_connection_await_write(connection); /* slow, but it reads */
     else
         http_connection_close(connection);
 }
@@ -104,6 +108,23 @@ void http_connection_set_deadline(struct http_connection *connection, uint32_t m
         (void)uv_timer_start(&connection->timer, on_deadline, ms, 0);
     else
         (void)uv_timer_stop(&connection->timer);
+}
+
+void http_connection_await_write(struct http_connection *connection)
+{
+    connection->unwritten = unwritten(connection);
+    http_connection_set_deadline(connection, connection->server->options.deadlines.write_ms);
+}
+
+/* For the next byte of the body, within the time that the whole request has. */
+static void await_body(struct http_connection *connection)
+{
+    const struct http_deadlines *deadlines = &connection->server->options.deadlines;
+    uint64_t used = uv_now(connection->server->loop) - connection->begun_ms;
+    uint64_t left = used < deadlines->request_ms ? deadlines->request_ms - used : 1;
+
+    http_connection_set_deadline(connection,
+                                 left < deadlines->body_ms ? (uint32_t)left : deadlines->body_ms);
 }
 
 /* --- handling -------------------------------------------------------------------------------- */
@@ -135,32 +156,45 @@ static void handle(struct http_connection *connection)
     }
 }
 
-/* Answers a request that cannot be taken further; the connection ends after it. */
-static void refuse(struct http_connection *connection, const struct http_refusal *refusal)
+void http_connection_refuse(struct http_connection *connection, const struct http_refusal *refusal)
 {
     struct http_exchange *exchange = &connection->exchange;
 
     exchange->refusal = refusal;
     exchange->close_after = true;
+    drop_body(exchange);
     dc_buf_consume(&connection->in, connection->in.length);
     handle(connection);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static void take_head(struct http_connection *connection)
+/* The head is whole and good: what about the body? */
+static void begin_body(struct http_connection *connection)
 {
     struct http_exchange *exchange = &connection->exchange;
-    size_t length = http_head_find_end(dc_buf_str(&connection->in), connection->in.length);
-    const struct http_refusal *refusal;
-    enum http_body_state state;
+    enum http_body_state state = http_body_init(&exchange->body, &exchange->head,
+                                                connection->server->options.body_max_bytes);
 
-    if (length > HTTP_HEAD_MAX_BYTES || (!length && connection->in.length > HTTP_HEAD_MAX_BYTES)) {
-        refuse(connection, http_head_too_long(connection->in.data, HTTP_TARGET_MAX_BYTES));
-        return;
+    exchange->has_body_state = true;
+    connection->phase = HTTP_BODY;
+    if (state == HTTP_BODY_TOO_LONG) {
+        http_connection_refuse(connection, &too_large);
+    } else if (state == HTTP_BODY_DONE) {
+        handle(connection);
+    } else {
+        await_body(connection);
+        if (exchange->head.expect_continue && exchange->head.minor == 1 &&
+            connection->in.length == 0)
+            http_answer_continue(connection);
     }
-    if (!length)
-        return;
+}
+
+static void parse_head(struct http_connection *connection, size_t length)
+{
+    struct http_exchange *exchange = &connection->exchange;
+    const struct http_refusal *refusal;
+
     exchange->head_text = malloc(length);
     if (!exchange->head_text) {
         http_connection_close(connection);
@@ -171,24 +205,36 @@ static void take_head(struct http_connection *connection)
     refusal = http_head_parse(&exchange->head, exchange->head_text, length);
     if (refusal) {
         exchange->head = (struct http_head){0};
-        refuse(connection, refusal);
+        http_connection_refuse(connection, refusal);
         return;
     }
     exchange->close_after = !exchange->head.keep_alive || connection->server->stopping;
-    state = http_body_init(&exchange->body, &exchange->head,
-                           connection->server->options.body_max_bytes);
-    exchange->has_body_state = true;
-    connection->phase = HTTP_BODY;
-    if (state == HTTP_BODY_TOO_LONG) {
-        refuse(connection, &too_large);
-    } else if (state == HTTP_BODY_DONE) {
-        handle(connection);
-    } else {
-        http_connection_set_deadline(connection, connection->server->options.deadlines.body_ms);
-        if (exchange->head.expect_continue && exchange->head.minor == 1 &&
-            connection->in.length == 0)
-            http_answer_continue(connection);
-    }
+    begin_body(connection);
+}
+
+static void take_head(struct http_connection *connection)
+{
+    const char *bytes = dc_buf_str(&connection->in);
+    const struct http_refusal *refusal;
+    size_t length = http_head_scan(bytes, connection->in.length, connection->seen, &refusal);
+
+    connection->seen = length ? 0 : connection->in.length;
+    if (refusal)
+        http_connection_refuse(connection, refusal);
+    else if (length > HTTP_HEAD_MAX_BYTES || connection->seen > HTTP_HEAD_MAX_BYTES)
+        http_connection_refuse(connection, http_head_too_long(bytes, HTTP_TARGET_MAX_BYTES));
+    else if (length)
+        parse_head(connection, length);
+}
+
+/* Counts what the body holds; false when all bodies together hold too much. */
+static bool charge_body(struct http_exchange *exchange)
+{
+    struct http_server *server = exchange->connection->server;
+
+    server->bodies_bytes += exchange->body.bytes.capacity - exchange->charged;
+    exchange->charged = exchange->body.bytes.capacity;
+    return server->bodies_bytes <= server->options.bodies_max_bytes;
 }
 
 static void take_body(struct http_connection *connection)
@@ -201,18 +247,22 @@ static void take_body(struct http_connection *connection)
     state = http_body_feed(&connection->exchange.body, connection->in.data, connection->in.length,
                            &taken);
     dc_buf_consume(&connection->in, taken);
+    if (!charge_body(&connection->exchange)) {
+        http_connection_refuse(connection, &server_full);
+        return;
+    }
     switch (state) {
     case HTTP_BODY_MORE:
-        http_connection_set_deadline(connection, connection->server->options.deadlines.body_ms);
+        await_body(connection);
         break;
     case HTTP_BODY_DONE:
         handle(connection);
         break;
     case HTTP_BODY_BAD:
-        refuse(connection, &bad_chunks);
+        http_connection_refuse(connection, &bad_chunks);
         break;
     case HTTP_BODY_TOO_LONG:
-        refuse(connection, &too_large);
+        http_connection_refuse(connection, &too_large);
         break;
     }
 }
@@ -222,6 +272,8 @@ static void advance(struct http_connection *connection)
 {
     if (connection->phase == HTTP_IDLE && connection->in.length) {
         connection->phase = HTTP_HEAD;
+        connection->seen = 0;
+        connection->begun_ms = uv_now(connection->server->loop);
         http_connection_set_deadline(connection, connection->server->options.deadlines.head_ms);
     }
     if (connection->phase == HTTP_HEAD)
@@ -232,14 +284,16 @@ static void advance(struct http_connection *connection)
         dc_buf_consume(&connection->in, connection->in.length);
 }
 
+/* One buffer for all: what was read is taken over before the next read. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
 {
     struct http_connection *connection = handle->data;
     size_t room = IN_MAX_BYTES - connection->in.length;
-    size_t size = room < suggested ? room : suggested;
-    char *bytes = size ? dc_buf_reserve(&connection->in, size) : NULL;
+    size_t size = room < HTTP_READ_BYTES ? room : HTTP_READ_BYTES;
 
-    *ret_buffer = uv_buf_init(bytes, bytes ? (unsigned)size : 0); /* 0: on_read gets UV_ENOBUFS */
+    (void)suggested;
+    /* 0: on_read gets UV_ENOBUFS */
+    *ret_buffer = uv_buf_init(connection->server->read_buffer, (unsigned)size);
 }
 
 static void stop_reading(struct http_connection *connection)
@@ -253,41 +307,23 @@ static void on_end(struct http_connection *connection)
 {
     stop_reading(connection);
     connection->ended = true;
-    switch (connection->phase) {
-    case HTTP_IDLE:
-    case HTTP_LINGER:
-    case HTTP_HEAD:
-    case HTTP_BODY:
-        http_connection_close(connection);
-        break;
-    case HTTP_HANDLED:
-        connection->exchange.close_after = true;
+    if (connection->phase == HTTP_HANDLED)
         tell_gone(&connection->exchange);
-        break;
-    case HTTP_CLOSED:
-        break;
-    }
+    else
+        http_connection_close(connection);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct http_connection *connection = stream->data;
 
-    (void)buffer;
     if (length == UV_ENOBUFS) {
         stop_reading(connection); /* until the request at hand is answered */
-        return;
-    }
-    if (length == UV_EOF) {
+    } else if (length == UV_EOF) {
         on_end(connection);
-        return;
-    }
-    if (length < 0) {
+    } else if (length < 0 || !dc_buf_append(&connection->in, buffer->base, (size_t)length)) {
         http_connection_close(connection);
-        return;
-    }
-    if (length) {
-        dc_buf_commit(&connection->in, (size_t)length);
+    } else if (length) {
         advance(connection);
     }
 }
@@ -323,79 +359,37 @@ static void linger(struct http_connection *connection)
     http_connection_set_deadline(connection, LINGER_MS);
 }
 
-void http_connection_finish(struct http_connection *connection)
+/* Goes on to the next request, which may be there already; without one a client that has sent all
+ * it will is let go. */
+static void next_request(struct http_connection *connection)
 {
-    bool close = connection->exchange.close_after || connection->server->stopping;
-
-    free_exchange(&connection->exchange);
-    if (close) {
-        linger(connection);
-        return;
-    }
     connection->phase = HTTP_IDLE;
+    if (connection->in.length == 0 && connection->in.capacity > IN_KEPT_BYTES)
+        dc_buf_release(&connection->in);
     if (!start_reading(connection)) {
         http_connection_close(connection);
         return;
     }
     http_connection_set_deadline(connection, connection->server->options.deadlines.idle_ms);
     advance(connection);
+    if (connection->ended && (connection->phase == HTTP_IDLE || connection->phase == HTTP_HEAD ||
+                              connection->phase == HTTP_BODY))
+        http_connection_close(connection);
 }
 
-/* --- accepting ------------------------------------------------------------------------------- */
-
-static void read_peer(struct http_connection *connection)
+void http_connection_finish(struct http_connection *connection)
 {
-    struct sockaddr_storage address;
-    int size = sizeof(address);
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
+    bool close = connection->exchange.close_after || connection->server->stopping;
 
-    if (uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&address, &size) < 0)
-        return;
-    if (address.ss_family == AF_INET6) {
-        (void)uv_ip6_name(v6, connection->peer, sizeof(connection->peer));
-        connection->peer_loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-    } else {
-        (void)uv_ip4_name(v4, connection->peer, sizeof(connection->peer));
-        connection->peer_loopback = ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-    }
+    free_exchange(&connection->exchange);
+    if (close)
+        linger(connection);
+    else
+        next_request(connection);
 }
 
-static void link_in(struct http_server *server, struct http_connection *connection)
+void http_connection_begin(struct http_connection *connection)
 {
-    connection->next = server->first;
-    if (server->first)
-        server->first->previous = connection;
-    server->first = connection;
-    server->count++;
-}
-
-void http_connection_accept(struct http_server *server)
-{
-    struct http_connection *connection = calloc(1, sizeof(*connection));
-
-    if (!connection)
-        return; /* stays in the backlog */
-    connection->server = server;
-    connection->exchange.connection = connection;
     dc_buf_init(&connection->in, IN_MAX_BYTES);
-    link_in(server, connection);
-    (void)uv_timer_init(server->loop, &connection->timer); /* never fails */
-    (void)uv_tcp_init(server->loop, &connection->tcp);     /* makes no socket yet: never fails */
-    connection->tcp.data = connection->timer.data = connection;
-    connection->open_handles = 2;
-    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp) < 0 ||
-        server->count > 2 * server->options.connections_max || server->stopping) {
-        http_connection_close(connection);
-        return;
-    }
-    (void)uv_tcp_nodelay(&connection->tcp, 1);
-    read_peer(connection);
-    if (!start_reading(connection)) {
-        http_connection_close(connection);
-        return;
-    }
-    http_connection_set_deadline(connection, server->options.deadlines.idle_ms);
-    if (server->count > server->options.connections_max)
-        refuse(connection, &server_full);
+    next_request(connection);
 }

@@ -1,10 +1,12 @@
 #include "net/http_head.h"
 
 #include <ctype.h>
-#include <http_parser.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "net/http_path.h"
+#include "net/http_split.h"
 
 #include "base/poison.h"
 
@@ -19,6 +21,10 @@ static const struct http_refusal bad_host = {400, "Bad request", "bad_host",
                                              "Send exactly one Host header."};
 static const struct http_refusal bad_version = {505, "HTTP version not supported", "bad_version",
                                                 "Use HTTP/1.1."};
+static const struct http_refusal bad_path = {
+    400, "Bad request", "bad_request",
+    "The URL's path is not clear; send it without dot segments, backslashes and encoded slashes, "
+    "percent signs or control characters."};
 static const struct http_refusal target_too_long = {414, "URI too long", "uri_too_long",
                                                     "Keep the URL below 8 KiB."};
 static const struct http_refusal head_too_long = {
@@ -26,13 +32,6 @@ static const struct http_refusal head_too_long = {
     "Send fewer or smaller headers: at most 100, 16 KiB together."};
 
 /* --- scanning -------------------------------------------------------------------------------- */
-
-size_t http_head_find_end(const char *bytes, size_t length)
-{
-    const char *end = memmem(bytes, length, "\r\n\r\n", 4);
-
-    return end ? (size_t)(end - bytes) + 4 : 0;
-}
 
 const struct http_refusal *http_head_too_long(const char *bytes, size_t length)
 {
@@ -91,6 +90,7 @@ static const struct http_refusal *check_field_line(const char *line, size_t leng
 static const struct http_refusal *check_lines(const char *text, size_t length)
 {
     const struct http_refusal *refusal = NULL;
+    bool ended = false; /* by the empty line */
     size_t fields = 0;
     size_t at = 0;
 
@@ -98,119 +98,57 @@ static const struct http_refusal *check_lines(const char *text, size_t length)
         const char *end = memmem(text + at, length - at, "\r\n", 2);
         size_t line = end ? (size_t)(end - text) - at : 0;
 
-        if (!end)
+        if (!end || (!line && at + 2 != length))
             return &bad_request;
         if (at == 0)
             refusal = check_request_line(text, line);
         else if (line)
             refusal = check_field_line(text + at, line);
+        else
+            ended = true;
         fields += at && line;
         at += line + 2;
     }
+    if (!refusal && !ended)
+        return &bad_request;
     if (!refusal && fields > HTTP_FIELDS_MAX)
         return &head_too_long;
     return refusal;
 }
 
-/* A percent sign starts two hex digits, which are not those of NUL. */
-static bool target_well_formed(const char *target)
+/* --- arriving -------------------------------------------------------------------------------- */
+
+/* A line feed without its carriage return, or a NUL, among the bytes from `from` on. */
+static bool has_bad_byte(const char *bytes, size_t length, size_t from)
 {
-    for (; *target; target++) {
-        if (*target != '%')
-            continue;
-        if (!isxdigit((unsigned char)target[1]) || !isxdigit((unsigned char)target[2]) ||
-            (target[1] == '0' && target[2] == '0'))
-            return false;
-    }
-    return true;
+    const char *end = bytes + length;
+
+    if (memchr(bytes + from, '\0', length - from))
+        return true;
+    for (const char *at = bytes + from; (at = memchr(at, '\n', (size_t)(end - at))); at++)
+        if (at == bytes || at[-1] != '\r')
+            return true;
+    return false;
 }
 
-/* --- the library parser ---------------------------------------------------------------------- */
-
-struct splitting {
-    struct http_head *head;
-    bool failed;
-};
-
-static int on_url(http_parser *parser, const char *at, size_t length)
+size_t http_head_scan(const char *bytes, size_t length, size_t seen,
+                      const struct http_refusal **ret_refusal)
 {
-    struct splitting *splitting = parser->data;
+    size_t from = seen > 3 ? seen - 3 : 0;
+    const char *end = memmem(bytes + from, length - from, "\r\n\r\n", 4);
+    const char *line;
 
-    (void)length; /* ended by the space, which becomes a NUL afterwards */
-    splitting->head->target = at;
-    return 0;
-}
-
-static int on_field(http_parser *parser, const char *at, size_t length)
-{
-    struct splitting *splitting = parser->data;
-    struct http_head *head = splitting->head;
-
-    (void)length;
-    if (head->field_count == HTTP_FIELDS_MAX)
-        return 1;
-    head->fields[head->field_count++] = (struct http_field){at, ""};
-    return 0;
-}
-
-static int on_value(http_parser *parser, const char *at, size_t length)
-{
-    struct splitting *splitting = parser->data;
-    struct http_head *head = splitting->head;
-
-    if (head->field_count == 0)
-        return 1;
-    /* Trailing blanks are not part of the value; what follows it is a blank or the CR. */
-    while (length && (at[length - 1] == ' ' || at[length - 1] == '\t'))
-        length--;
+    *ret_refusal = NULL;
+    if (end)
+        return (size_t)(end - bytes) + 4;
     if (!length)
-        return 0; /* `at` is past the line already */
-    head->fields[head->field_count - 1].value = at;
-    ((char *)(uintptr_t)at)[length] = '\0';
+        return 0;
+    line = memchr(bytes, '\n', length);
+    if (!isupper((unsigned char)bytes[0]) || has_bad_byte(bytes, length, seen))
+        *ret_refusal = &bad_request;
+    else if (line && line >= bytes + seen)
+        *ret_refusal = check_request_line(bytes, (size_t)(line - bytes) - 1);
     return 0;
-}
-
-static int on_head_complete(http_parser *parser)
-{
-    (void)parser;
-    return 1; /* the body is framed by http_body.c */
-}
-
-/* Names are ended and lowered only after the parser has gone over them. */
-static void end_strings(struct http_head *head)
-{
-    ((char *)(uintptr_t)head->target)[strcspn(head->target, " ")] = '\0';
-    for (size_t i = 0; i < head->field_count; i++) {
-        char *name = (char *)(uintptr_t)head->fields[i].name;
-        size_t length = strcspn(name, ":");
-
-        name[length] = '\0';
-        for (size_t c = 0; c < length; c++)
-            name[c] = (char)tolower((unsigned char)name[c]);
-    }
-}
-
-static const struct http_refusal *split(struct http_head *head, char *text, size_t length)
-{
-    static const http_parser_settings settings = {.on_url = on_url,
-                                                  .on_header_field = on_field,
-                                                  .on_header_value = on_value,
-                                                  .on_headers_complete = on_head_complete};
-    struct splitting splitting = {.head = head};
-    http_parser parser;
-
-    http_parser_init(&parser, HTTP_REQUEST);
-    parser.data = &splitting;
-    if (http_parser_execute(&parser, &settings, text, length) != length && !parser.upgrade)
-        return &bad_request;
-    if (HTTP_PARSER_ERRNO(&parser) != HPE_OK || !head->target)
-        return &bad_request;
-    (void)strncpy(head->method, http_method_str((enum http_method)parser.method),
-                  sizeof(head->method) - 1);
-    head->minor = parser.http_minor;
-    head->keep_alive = http_should_keep_alive(&parser) != 0;
-    end_strings(head);
-    return NULL;
 }
 
 /* --- meaning --------------------------------------------------------------------------------- */
@@ -262,15 +200,15 @@ const struct http_refusal *http_head_parse(struct http_head *head, char *text, s
 
     *head = (struct http_head){0};
     if (!refusal)
-        refusal = split(head, text, length);
+        refusal = http_split(head, text, length) ? NULL : &bad_request;
     if (!refusal)
         refusal = read_framing(head);
     if (refusal)
         return refusal;
     if (count_fields(head, "host") > 1 || (head->minor == 1 && !http_head_field(head, "host")))
         return &bad_host;
-    if (!target_well_formed(head->target))
-        return &bad_request;
+    if (!http_path_well_formed(head->target))
+        return &bad_path;
     expect = http_head_field(head, "expect");
     head->expect_continue = expect && strcasecmp(expect, "100-continue") == 0;
     return NULL;

@@ -1,8 +1,8 @@
 /*
  * The head of an HTTP/1.1 request: strict where parsers are lenient, since lenience is the raw
  * material of request smuggling. The bytes are checked first (RFC 9112 grammar; bare CR or LF, NUL,
- * obs-fold, space before the colon, doubtful lengths: refused), then split by the library parser.
- * Pure; API process.
+ * obs-fold, space before the colon, doubtful lengths: refused), then judged by the library parser
+ * too, llhttp or http-parser (http_split.c). Pure; API process.
  */
 #ifndef DOCLE_NET_HTTP_HEAD_H
 #define DOCLE_NET_HTTP_HEAD_H
@@ -43,8 +43,12 @@ struct http_head {
     struct http_field fields[HTTP_FIELDS_MAX];
 };
 
-/* Bytes up to and with the empty line, 0 when it is not there yet. */
-size_t http_head_find_end(const char *bytes, size_t length);
+/* Looks for the end of the head in what has come; the first `seen` bytes were looked at before.
+ * Returns the bytes up to and with the empty line, 0 when it is not there yet: then *ret_refusal
+ * says why what is there cannot become a request, or is NULL. So who does not speak HTTP is told at
+ * once and not by a deadline. */
+size_t http_head_scan(const char *bytes, size_t length, size_t seen,
+                      const struct http_refusal **ret_refusal);
 
 /* Parses a whole head of `length` bytes in place: text is changed and then pointed into. Returns
  * NULL, or why the request is refused. */

@@ -10,7 +10,7 @@
 
 #include "base/poison.h"
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, PER_CLIENT_MAX = 512, BODIES_MAX_BYTES = 512 * 1024 * 1024 };
 
 static uint32_t or_default(uint32_t value, uint32_t otherwise)
 {
@@ -42,11 +42,6 @@ static void on_listener_closed(uv_handle_t *handle)
     ((struct http_server *)handle->data)->listener_open = false;
 }
 
-static void on_listener_abandoned(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
 /* Binds; the listening itself comes with http_server_start. */
 static int bind_listener(struct http_server *server, struct dc_err *err)
 {
@@ -63,32 +58,60 @@ static int bind_listener(struct http_server *server, struct dc_err *err)
     return 0;
 }
 
+static void fill_defaults(struct http_options *options)
+{
+    struct http_deadlines *deadlines = &options->deadlines;
+
+    deadlines->head_ms = or_default(deadlines->head_ms, 10000);
+    deadlines->body_ms = or_default(deadlines->body_ms, 30000);
+    deadlines->request_ms = or_default(deadlines->request_ms, 300000);
+    deadlines->idle_ms = or_default(deadlines->idle_ms, 60000);
+    deadlines->write_ms = or_default(deadlines->write_ms, 30000);
+    options->connections_per_client_max =
+        or_default(options->connections_per_client_max, PER_CLIENT_MAX);
+    if (!options->bodies_max_bytes)
+        options->bodies_max_bytes = BODIES_MAX_BYTES;
+}
+
+/* Without the listener, which takes a turn of the loop to go. */
+static void free_memory(struct http_server *server)
+{
+    if (server)
+        free(server->spare);
+    free(server);
+}
+DC_AUTO_DEFINE(struct http_server *, free_memory)
+
+static void on_listener_abandoned(uv_handle_t *handle)
+{
+    free_memory(handle->data);
+}
+
 int http_server_open(uv_loop_t *loop, const struct http_options *options,
                      struct http_server **ret_server, struct dc_err *err)
 {
-    struct http_server *server = calloc(1, sizeof(*server));
-    struct http_deadlines *deadlines;
+    DC_AUTO(free_memory) struct http_server *server = calloc(1, sizeof(*server));
 
     if (!server)
         return dc_fail(err, DC_KERNEL, ENOMEM, "HTTP server");
+    server->spare = calloc(1, sizeof(*server->spare));
+    if (!server->spare)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "HTTP server");
     server->options = *options;
     server->loop = loop;
-    deadlines = &server->options.deadlines;
-    deadlines->head_ms = or_default(deadlines->head_ms, 10000);
-    deadlines->body_ms = or_default(deadlines->body_ms, 30000);
-    deadlines->idle_ms = or_default(deadlines->idle_ms, 60000);
-    deadlines->write_ms = or_default(deadlines->write_ms, 30000);
-    if (uv_tcp_init(loop, &server->listener) < 0) {
-        free(server);
+    fill_defaults(&server->options);
+    http_peers_init(&server->peers);
+    if (http_networks_parse(options->trusted_proxies, &server->trusted, err) < 0)
+        return dc_context(err, "trusted proxies");
+    if (uv_tcp_init(loop, &server->listener) < 0)
         return dc_fail(err, DC_KERNEL, ENOMEM, "listening socket");
-    }
     server->listener.data = server;
     server->listener_open = true;
     if (bind_listener(server, err) < 0) {
-        uv_close((uv_handle_t *)&server->listener, on_listener_abandoned);
+        uv_close((uv_handle_t *)&dc_take(server)->listener, on_listener_abandoned);
         return -err->code;
     }
-    *ret_server = server;
+    *ret_server = dc_take(server);
     return 0;
 }
 
@@ -143,7 +166,7 @@ void http_server_free(struct http_server *server)
         uv_close((uv_handle_t *)&server->listener, on_listener_closed);
         (void)uv_run(server->loop, UV_RUN_NOWAIT);
     }
-    free(server);
+    free_memory(server);
 }
 
 uint16_t http_server_port(const struct http_server *server)

@@ -21,28 +21,37 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "net/http_address.h"
 #include "net/http_head.h"
 
 struct http_server;
 struct http_exchange;
 
 struct http_deadlines {
-    uint32_t head_ms;  /* from the first byte of a request to the end of its head */
-    uint32_t body_ms;  /* without a byte of the body */
-    uint32_t idle_ms;  /* between requests */
-    uint32_t write_ms; /* without the client reading anything */
+    uint32_t head_ms;    /* from the first byte of a request to the end of its head */
+    uint32_t body_ms;    /* without a byte of the body */
+    uint32_t request_ms; /* from the first byte of a request to the end of its body */
+    uint32_t idle_ms;    /* between requests */
+    uint32_t write_ms;   /* without the client reading anything */
 };
 
 struct http_options {
     const char *host;
     uint16_t port; /* 0: the kernel chooses */
     uint32_t body_max_bytes;
-    uint32_t connections_max;
-    struct http_deadlines deadlines; /* zeros: 10 s, 30 s, 60 s, 30 s */
+    uint32_t connections_max;            /* beyond: 503; beyond twice as many: closed */
+    uint32_t connections_per_client_max; /* the same, with 429; proxies that are trusted are free
+                                            of it. 0: 512 */
+    size_t bodies_max_bytes;             /* of all requests together; beyond: 503. 0: 512 MiB */
+    const char *trusted_proxies; /* addresses and networks, see http_networks_parse; only they are
+                                    believed when they speak for others. NULL: loopback */
+    struct http_deadlines deadlines; /* zeros: 10 s, 30 s, 300 s, 60 s, 30 s */
     void (*handle)(struct http_exchange *exchange, void *context);
     void *context;
 };
 
+/* Strings of the options are borrowed until http_server_free. DC_INVALID: the address or the
+ * proxies; DC_BUSY: somebody listens there. */
 DC_MUST int http_server_open(uv_loop_t *loop, const struct http_options *options,
                              struct http_server **ret_server, struct dc_err *err);
 DC_MUST int http_server_start(struct http_server *server, struct dc_err *err);
@@ -61,8 +70,13 @@ unsigned http_server_connections(const struct http_server *server);
 const struct http_refusal *http_exchange_refusal(const struct http_exchange *exchange);
 const struct http_head *http_exchange_head(const struct http_exchange *exchange);
 const char *http_exchange_body(const struct http_exchange *exchange, size_t *ret_length);
-/* The client's address as text, without the port; of the connection, not of any header. */
+/* The address of the other end of the connection as text, without the port; not of any header. */
 const char *http_exchange_peer(const struct http_exchange *exchange);
+/* The client's: the peer's, or, when that is a trusted proxy, the nearest in X-Forwarded-For that
+ * is none. */
+void http_exchange_client(const struct http_exchange *exchange, char out[static HTTP_ADDRESS_SIZE]);
+/* A trusted proxy says that the client speaks HTTPS. */
+bool http_exchange_is_secure(const struct http_exchange *exchange);
 bool http_exchange_peer_is_loopback(const struct http_exchange *exchange);
 void *http_exchange_context(const struct http_exchange *exchange); /* of the options */
 

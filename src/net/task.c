@@ -129,16 +129,32 @@ static struct task *allocate(void)
     return task;
 }
 
-static void discard(struct task *task)
+static void task_free(struct task *task)
 {
-    if (kept_count < STACKS_KEPT) {
-        task->next = kept;
-        kept = task;
-        kept_count++;
-        return;
-    }
     (void)munmap(task->stack, GUARD_BYTES + TASK_STACK_BYTES);
     free(task);
+}
+
+static void discard(struct task *task)
+{
+    if (kept_count == STACKS_KEPT) {
+        task_free(task);
+        return;
+    }
+    task->next = kept;
+    kept = task;
+    kept_count++;
+}
+
+void task_release_kept(void)
+{
+    while (kept) {
+        struct task *task = kept;
+
+        kept = task->next;
+        task_free(task);
+    }
+    kept_count = 0;
 }
 
 static void resume(struct task *task)

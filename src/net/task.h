@@ -23,6 +23,10 @@ struct task;
 /* Runs work(arg) in a new task until it first suspends. DC_KERNEL: no memory for a stack. */
 DC_MUST int task_start(uv_loop_t *loop, void (*work)(void *arg), void *arg, struct dc_err *err);
 
+/* Stacks of ended tasks are kept for the next ones; this gives them back. For a thread that ends.
+ */
+void task_release_kept(void);
+
 /* The task that is running, NULL outside of one. */
 struct task *task_self(void);
 uv_loop_t *task_loop(const struct task *task);

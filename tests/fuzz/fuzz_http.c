@@ -69,7 +69,8 @@ static void check_strings(const struct http_head *head)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t length = http_head_find_end((const char *)data, size);
+    const struct http_refusal *refusal;
+    size_t length = http_head_scan((const char *)data, size, 0, &refusal);
     static struct http_head head;
     char *text;
 

@@ -17,10 +17,11 @@ static struct http_head head;
 static const struct http_refusal *parse(const char *request)
 {
     size_t length = strlen(request);
+    const struct http_refusal *refusal;
 
     assert_true(length <= sizeof(text));
     memcpy(text, request, length);
-    assert_int_equal(http_head_find_end(text, length), length);
+    assert_int_equal(http_head_scan(text, length, 0, &refusal), length);
     return http_head_parse(&head, text, length);
 }
 
