@@ -1,4 +1,5 @@
 # M-05 (python): filling the workspace: megabytes until the error, which the run survives
+# Without its mounts a run has no place for its files and does not begin, so no switch shows this.
 # expect: ENOSPC 16
 # hits: disk
 # limits: disk_mb=16

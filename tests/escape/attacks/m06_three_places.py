@@ -1,4 +1,5 @@
 # M-06 (python): filling /tmp, /dev/shm and the workspace: one budget for all
+# Without its mounts a run has no place for its files and does not begin, so no switch shows this.
 # expect: ENOSPC 16
 # hits: disk
 # limits: disk_mb=16

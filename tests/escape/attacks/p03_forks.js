@@ -2,7 +2,7 @@
 // outcome: timeout 9
 // expect: EAGAIN
 // hits: processes
-// limits: timeout_ms=1500 processes=32
+// limits: timeout_ms=2500 processes=32
 const { spawn } = require("child_process");
 let told = false;
 setInterval(() => {
