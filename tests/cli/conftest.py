@@ -45,12 +45,12 @@ def docle(*arguments, stdin="", check=None, cwd=None, **env):
 class Serving:
     """A `docle serve` on a port of the kernel's choice."""
 
-    def __init__(self, folder, *flags, prefix=(), **env):
+    def __init__(self, folder, *flags, listen="127.0.0.1:0", **env):
         self.folder = pathlib.Path(folder)
         self.log = open(self.folder.parent / (self.folder.name + ".log"), "w+b")
         self.env = environment(DOCLE_DATA_DIR=str(self.folder), **env)
         self.process = subprocess.Popen(
-            [*prefix, DOCLE, "serve", "--listen", "127.0.0.1:0", *flags], env=self.env,
+            [DOCLE, "serve", "--listen", listen, *flags], env=self.env,
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.process.stdout.readline()
         assert line.startswith("Serving on http://"), f"{line!r}: {self.log_text()}"

@@ -104,6 +104,15 @@ def test_a_named_user(serve):
 
 
 @needs_root
+def test_a_low_port(folder):
+    address = f"127.0.0.{2 + os.getpid() % 250}:81"
+    server = Serving(folder / "data", listen=address)
+    assert server.base == "http://" + address
+    assert server.status("CapEff") == ["0000000000000000"]
+    assert server.stop() == 0
+
+
+@needs_root
 @pytest.mark.parametrize("user, said", [("root", "does not run as root"), ("xyzzy", "no user")])
 def test_users_that_do_not_do(folder, user, said):
     assert said in docle("serve", "--server-user", user, "--data-dir", folder / "data", check=2).stderr
