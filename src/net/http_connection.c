@@ -215,16 +215,18 @@ static void parse_head(struct http_connection *connection, size_t length)
 static void take_head(struct http_connection *connection)
 {
     const char *bytes = dc_buf_str(&connection->in);
+    size_t there = connection->in.length;
+    size_t looked_at = there < HTTP_HEAD_MAX_BYTES ? there : HTTP_HEAD_MAX_BYTES;
     const struct http_refusal *refusal;
-    size_t length = http_head_scan(bytes, connection->in.length, connection->seen, &refusal);
+    size_t length = http_head_scan(bytes, looked_at, connection->seen, &refusal);
 
-    connection->seen = length ? 0 : connection->in.length;
+    connection->seen = length ? 0 : looked_at;
     if (refusal)
         http_connection_refuse(connection, refusal);
-    else if (length > HTTP_HEAD_MAX_BYTES || connection->seen > HTTP_HEAD_MAX_BYTES)
-        http_connection_refuse(connection, http_head_too_long(bytes, HTTP_TARGET_MAX_BYTES));
     else if (length)
         parse_head(connection, length);
+    else if (there > HTTP_HEAD_MAX_BYTES)
+        http_connection_refuse(connection, http_head_too_long(bytes, HTTP_TARGET_MAX_BYTES));
 }
 
 /* Counts what the body holds; false when all bodies together hold too much. */

@@ -66,7 +66,9 @@ static const struct http_refusal *check_request_line(const char *line, size_t le
     if (at == start || line[start] != '/' || at == length || line[at] != ' ')
         return &bad_request;
     at++;
-    if (length - at != 8 || memcmp(line + at, "HTTP/", 5) != 0)
+    if (length - at != 8 || memcmp(line + at, "HTTP/", 5) != 0 ||
+        !isdigit((unsigned char)line[at + 5]) || line[at + 6] != '.' ||
+        !isdigit((unsigned char)line[at + 7]))
         return &bad_request;
     if (memcmp(line + at, "HTTP/1.1", 8) != 0 && memcmp(line + at, "HTTP/1.0", 8) != 0)
         return &bad_version;
@@ -143,11 +145,15 @@ size_t http_head_scan(const char *bytes, size_t length, size_t seen,
         return (size_t)(end - bytes) + 4;
     if (!length)
         return 0;
-    line = memchr(bytes, '\n', length);
-    if (!isupper((unsigned char)bytes[0]) || has_bad_byte(bytes, length, seen))
+    if (!isupper((unsigned char)bytes[0])) {
         *ret_refusal = &bad_request;
-    else if (line && line >= bytes + seen)
+        return 0;
+    }
+    line = memchr(bytes, '\n', length);
+    if (line && line >= bytes + seen && line[-1] == '\r')
         *ret_refusal = check_request_line(bytes, (size_t)(line - bytes) - 1);
+    if (!*ret_refusal && has_bad_byte(bytes, length, seen))
+        *ret_refusal = &bad_request;
     return 0;
 }
 
