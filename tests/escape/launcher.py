@@ -172,7 +172,7 @@ class Launcher:
 
     # --- the host check -----------------------------------------------------------------------
 
-    def _slot_processes(self):
+    def slot_processes(self):
         """Processes that have the id of a slot, by whatever namespace they hide in."""
         ids = range(self.uid_base + 1, self.uid_base + 1 + self.slots)
         found = []
@@ -194,10 +194,14 @@ class Launcher:
         return found
 
     def host_leftovers(self):
-        """What is left of past runs once the launcher had time to clean up; nothing is right."""
+        """What is left of past runs once the launcher had time to clean up; nothing is right. Looks twice:
+        what forks on may slip past one look."""
         deadline = time.monotonic() + PATIENCE_S
-        while True:
-            left = (self._slot_processes(), self._leaf_processes())
-            if left == ([], []) or time.monotonic() > deadline:
-                return [*left[0], *left[1]]
-            time.sleep(0.02)
+        clean = 0
+        while clean < 2:
+            left = [*self.slot_processes(), *self._leaf_processes()]
+            clean = 0 if left else clean + 1
+            if left and time.monotonic() > deadline:
+                return left
+            time.sleep(0.01)
+        return []

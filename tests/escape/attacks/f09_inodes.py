@@ -1,4 +1,5 @@
 # F-09 (python): 100,000 files
+# Without its mounts a run has no place for its files and does not begin, so no switch shows this.
 # expect: ENOSPC 2042
 # hits: disk
 # limits: disk_mb=4

@@ -1,4 +1,5 @@
 # F-24 (python): files of the run before
+# Without its mounts a run has no place for its files and does not begin, so no switch shows this.
 # expect: [] [] ['attack.py', 'main.py']
 # twice: same slot
 import os

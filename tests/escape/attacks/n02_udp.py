@@ -1,4 +1,5 @@
 # N-02 (python): UDP to the world: sending, and connecting to see one's own address
+# Without the run's own network namespace it is in that of the service, which has no way out either.
 # expect: ENETUNREACH ENETUNREACH
 import socket
 

@@ -1,4 +1,5 @@
 # N-04 (python): IPv6 to the world
+# Without the run's own network namespace it is in that of the service, which has no way out either.
 # expect: ENETUNREACH
 import socket
 

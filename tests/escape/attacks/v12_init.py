@@ -1,5 +1,6 @@
 # V-12 (python): killing the init of the slot and whoever else has a number
 # expect: EPERM 0
+# without: pidns
 import os
 
 from attack import attempt

@@ -1,4 +1,5 @@
 # V-04 (python): files of the first in /dev/shm, /tmp and the workspace
+# Without its mounts a run has no place for its files and does not begin, so no switch shows this.
 # expect: False False False
 # first: True True True
 import os
