@@ -14,12 +14,18 @@
 
 /* --- the library's judgement ----------------------------------------------------------------- */
 
+/* Both libraries forget what they know when the message is over, which it is for them with the
+ * head: the body is framed by http_body.c. */
+
 #ifdef HTTP_WITH_LLHTTP
 
 static int on_head_complete(llhttp_t *parser)
 {
-    (void)parser;
-    return 1; /* the body is framed by http_body.c */
+    struct http_head *head = parser->data;
+
+    head->minor = parser->http_minor;
+    head->keep_alive = llhttp_should_keep_alive(parser) != 0;
+    return 1;
 }
 
 static bool judge(struct http_head *head, const char *text, size_t length)
@@ -29,9 +35,8 @@ static bool judge(struct http_head *head, const char *text, size_t length)
     llhttp_t parser;
 
     llhttp_init(&parser, HTTP_REQUEST, &settings);
+    parser.data = head;
     result = llhttp_execute(&parser, text, length);
-    head->minor = parser.http_minor;
-    head->keep_alive = llhttp_should_keep_alive(&parser) != 0;
     return result == HPE_OK || result == HPE_PAUSED_UPGRADE;
 }
 
@@ -39,8 +44,11 @@ static bool judge(struct http_head *head, const char *text, size_t length)
 
 static int on_head_complete(http_parser *parser)
 {
-    (void)parser;
-    return 1; /* the body is framed by http_body.c */
+    struct http_head *head = parser->data;
+
+    head->minor = parser->http_minor;
+    head->keep_alive = http_should_keep_alive(parser) != 0;
+    return 1;
 }
 
 static bool judge(struct http_head *head, const char *text, size_t length)
@@ -50,9 +58,8 @@ static bool judge(struct http_head *head, const char *text, size_t length)
     size_t taken;
 
     http_parser_init(&parser, HTTP_REQUEST);
+    parser.data = head;
     taken = http_parser_execute(&parser, &settings, text, length);
-    head->minor = parser.http_minor;
-    head->keep_alive = http_should_keep_alive(&parser) != 0;
     return HTTP_PARSER_ERRNO(&parser) == HPE_OK && (taken == length || parser.upgrade);
 }
 
@@ -98,7 +105,8 @@ bool http_split(struct http_head *head, char *text, size_t length)
     char *end = memchr(text, '\r', length);
     char *last = text + length - 2; /* the empty line */
 
-    if (!judge(head, text, length))
+    head->minor = -1;
+    if (!judge(head, text, length) || head->minor < 0)
         return false;
     split_request_line(head, text);
     for (char *line = end + 2; line < last; line = end + 2) {
