@@ -187,10 +187,12 @@ class Launcher:
 
     def _leaf_processes(self):
         found = []
-        pattern = f"**/docle.{self._process.pid}/slot*/cgroup.procs"
-        for path in pathlib.Path("/sys/fs/cgroup").glob(pattern):
-            with contextlib.suppress(OSError):
-                found += path.read_text().split()
+        mine = f"docle.{self._process.pid}"
+        for folder, _, _ in os.walk("/sys/fs/cgroup"):  # unlike glob, at ease with groups that vanish
+            path = pathlib.Path(folder)
+            if path.name.startswith("slot") and path.parent.name == mine:
+                with contextlib.suppress(OSError):
+                    found += (path / "cgroup.procs").read_text().split()
         return found
 
     def host_leftovers(self):
