@@ -69,15 +69,23 @@ static int open_file(int dir_fd, const char *name, int flags)
     return dir_fd < 0 ? -1 : openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* Lists who is in a group. KERNEL v1: an open cgroup.procs keeps what it showed for a second, so it
+ * is opened anew each time. */
+static ssize_t read_members(int dir_fd, char *out, size_t size)
+{
+    DC_AUTO(dc_close) int fd = open_file(dir_fd, "cgroup.procs", O_RDONLY);
+
+    return fd < 0 ? -1 : read_text(fd, out, size);
+}
+
 /* --- killing and removing ------------------------------------------------------------------- */
 
 static void kill_members(int dir_fd)
 {
     char text[16384];
-    DC_AUTO(dc_close) int fd = open_file(dir_fd, "cgroup.procs", O_RDONLY);
     char *at = text;
 
-    if (fd < 0 || read_text(fd, text, sizeof(text)) <= 0)
+    if (read_members(dir_fd, text, sizeof(text)) <= 0)
         return;
     while (*at) {
         long pid = strtol(at, &at, 10);
@@ -480,27 +488,62 @@ int cgroup_leaf_read(const struct cgroup_leaf *leaf, struct cgroup_usage *ret_us
     return 0;
 }
 
-/* KERNEL v1: children inherit the group of their parent, so the loop ends once nobody is outside.
- */
-static int move_to_cpu(const struct cgroup_leaf *leaf, struct dc_err *err)
+/* Stops every process of the leaf where it is, so that none can fork; false when the host cannot or
+ * when it takes too long. Thaw in any case. */
+static bool freeze(const struct cgroup_leaf *leaf)
+{
+    enum { TRIES = 20, PAUSE_MS = 1 };
+    struct dc_err absent;
+
+    if (leaf->dir_fds[CG_UNIFIED] < 0 ||
+        dc_write_file_at(leaf->dir_fds[CG_UNIFIED], "cgroup.freeze", "1", &absent) < 0)
+        return false;
+    for (int i = 0; i < TRIES; i++) {
+        if (read_value(leaf->events_fd, "frozen") == 1)
+            return true;
+        (void)poll(NULL, 0, PAUSE_MS);
+    }
+    return false;
+}
+
+static void thaw(const struct cgroup_leaf *leaf)
+{
+    struct dc_err absent;
+
+    if (leaf->dir_fds[CG_UNIFIED] >= 0)
+        dc_ignore(dc_write_file_at(leaf->dir_fds[CG_UNIFIED], "cgroup.freeze", "0", &absent));
+}
+
+/* Moves the processes that are in the leaf now; false when one could not be. */
+static bool move_to_cpu(const struct cgroup_leaf *leaf)
 {
     char text[8192];
-    char *at;
+    bool all = true;
 
-    for (int round = 0; round < 4; round++) {
-        if (read_text(leaf->procs_fds[CG_PIDS], text, sizeof(text)) < 0)
-            return dc_fail_errno(err, "list '%s'", leaf->name);
-        for (at = text; *at;) {
-            unsigned long pid = strtoul(at, &at, 10);
-            struct dc_err gone; /* the process may have ended meanwhile */
+    if (read_members(leaf->dir_fds[CG_PIDS], text, sizeof(text)) < 0)
+        return false;
+    for (char *at = text; *at;) {
+        unsigned long pid = strtoul(at, &at, 10);
+        struct dc_err err;
 
-            if (pid)
-                dc_ignore(write_number(leaf->dir_fds[CG_CPU], "cgroup.procs", pid, &gone));
-            while (*at && !isdigit((unsigned char)*at))
-                at++;
-        }
+        if (pid && write_number(leaf->dir_fds[CG_CPU], "cgroup.procs", pid, &err) < 0)
+            all = all && err.errnum == ESRCH; /* it has ended meanwhile */
+        while (*at && !isdigit((unsigned char)*at))
+            at++;
     }
-    return 0;
+    return all;
+}
+
+/* KERNEL v1: children inherit the group of their parent, so once all were moved while none could
+ * fork, all that come are inside. SECURITY: without the freeze a chain of forks stays ahead of us.
+ * Where there is no freezing, throttled stays false and the caller comes back. */
+static void throttle_v1(struct cgroup_leaf *leaf)
+{
+    bool frozen = freeze(leaf);
+    bool all = move_to_cpu(leaf);
+
+    thaw(leaf);
+    leaf->throttled = frozen && all;
 }
 
 int cgroup_leaf_throttle(struct cgroup_leaf *leaf, uint32_t cpus_centi, struct dc_err *err)
@@ -511,14 +554,15 @@ int cgroup_leaf_throttle(struct cgroup_leaf *leaf, uint32_t cpus_centi, struct d
 
     if (!leaf->tree->has[CG_CPU])
         return 0;
-    leaf->throttled = true;
     if (leaf->tree->version == 2) {
+        leaf->throttled = true;
         (void)snprintf(text, sizeof(text), "%llu %d", (unsigned long long)quota_us, PERIOD_US);
         return dc_write_file_at(leaf->dir_fds[CG_UNIFIED], "cpu.max", text, err);
     }
     if (write_number(leaf->dir_fds[CG_CPU], "cpu.cfs_quota_us", quota_us, err) < 0)
         return -err->code;
-    return move_to_cpu(leaf, err);
+    throttle_v1(leaf);
+    return 0;
 }
 
 bool cgroup_leaf_kill(const struct cgroup_leaf *leaf)
@@ -533,7 +577,7 @@ bool cgroup_leaf_populated(const struct cgroup_leaf *leaf)
     if (leaf->events_fd >= 0)
         return read_value(leaf->events_fd, "populated") != 0;
     for (size_t i = 0; i < CG_PARTS; i++)
-        if (leaf->procs_fds[i] >= 0 && read_text(leaf->procs_fds[i], text, sizeof(text)) > 0)
+        if (leaf->procs_fds[i] >= 0 && read_members(leaf->dir_fds[i], text, sizeof(text)) > 0)
             return true;
     return false;
 }

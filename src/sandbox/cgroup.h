@@ -90,7 +90,8 @@ DC_MUST int cgroup_leaf_begin(struct cgroup_leaf *leaf, struct dc_err *err);
 DC_MUST int cgroup_leaf_read(const struct cgroup_leaf *leaf, struct cgroup_usage *ret_usage,
                              struct dc_err *err);
 
-/* Caps the CPU rate, in hundredths of a core. On v1 this moves the processes that are alive. */
+/* Caps the CPU rate, in hundredths of a core. On v1 this moves the processes that are alive, which
+ * may not succeed at once: call again while leaf->throttled is false. Blocks for 20 ms at most. */
 DC_MUST int cgroup_leaf_throttle(struct cgroup_leaf *leaf, uint32_t cpus_centi, struct dc_err *err);
 
 /* Kills every process of the leaf at once; false when the host cannot (then kill the slot's init).

@@ -1,4 +1,5 @@
-# V-11: host paths in the mount table
+# V-11 (python): host paths in the mount table
 # expect: 0
-text = open("/proc/self/mountinfo").read()
+with open("/proc/self/mountinfo") as table:
+    text = table.read()
 print(sum(word in text for word in ("/var/lib", "/root/", "/home/", "docle-roots", "rootdir", "upperdir")))
