@@ -37,7 +37,8 @@ struct engine_caller {
 };
 
 /* All optional; all called in the task of engine_run, so they may suspend it: the run goes on
- * meanwhile and its output is kept for them. */
+ * meanwhile and its output is kept for them. started comes before all output, whichever of the
+ * launcher's word and the program's was here first. */
 struct engine_observer {
     void (*started)(void *context, bool warm);
     void (*output)(void *context, enum output_stream stream, const char *bytes, size_t length);

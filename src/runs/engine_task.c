@@ -49,13 +49,14 @@ static void watch(struct waiting_run *waiting, const struct engine_observer *obs
 {
     for (;;) {
         bool done = waiting->run.phase == ENGINE_DONE;
+        bool begun = waiting->told_started || !observer->started || done;
 
         if (waiting->run.started && !waiting->told_started && observer->started) {
             waiting->told_started = true;
             observer->started(observer->context, waiting->run.result->warm);
             continue;
         }
-        if (observer->output && tell_output(waiting, observer, chunk))
+        if (begun && observer->output && tell_output(waiting, observer, chunk))
             continue;
         if (done)
             return;
