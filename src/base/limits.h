@@ -14,6 +14,7 @@ enum {
     DC_ARG_MAX_BYTES = 4096,
     DC_ENV_MAX = 64,
     DC_ENV_MAX_BYTES = 4096, /* name, '=' and value */
+    DC_PACKAGES_MAX = 50, /* named in one request */
     DC_ARTIFACT_GLOBS_MAX = 32,
     DC_ARTIFACTS_MAX = 32,
     DC_ARTIFACTS_MAX_BYTES = 8 * 1024 * 1024,

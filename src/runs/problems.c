@@ -99,6 +99,7 @@ const char *problem_code_name(enum problem_code code)
         [PROBLEM_ENTRYPOINT] = "entrypoint_not_found",
         [PROBLEM_NOT_ENABLED] = "not_enabled",
         [PROBLEM_RUNTIME] = "runtime_unavailable",
+        [PROBLEM_PACKAGE] = "invalid_package",
     };
 
     return names[code];

@@ -35,6 +35,7 @@ enum problem_code {
     PROBLEM_ENTRYPOINT,     /* "entrypoint_not_found" */
     PROBLEM_NOT_ENABLED,    /* "not_enabled" */
     PROBLEM_RUNTIME,        /* "runtime_unavailable" */
+    PROBLEM_PACKAGE,        /* "invalid_package" */
     PROBLEM_CODES
 };
 

@@ -52,6 +52,9 @@ struct run_request {
     size_t env_count;
     struct run_text *artifacts; /* globs */
     size_t artifact_count;
+    bool has_packages;         /* the caller named some, or none on purpose: [] */
+    struct run_text *packages; /* specifications as written; src/packages judges them */
+    size_t package_count;
     struct run_text stdin_bytes; /* any bytes */
 
     struct {

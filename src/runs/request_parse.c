@@ -321,10 +321,12 @@ static void take_packages(struct parser *parser, const json_t *value)
 {
     const json_t *list = json_is_object(value) ? json_object_get(value, "packages") : value;
 
-    if (list && !json_is_array(list))
-        wrong_type(parser, json_is_object(value) ? "packages.packages" : "packages",
-                   "an array of package names", list);
-    else if (list && json_array_size(list))
+    if (!list)
+        return;
+    parser->request->has_packages = true;
+    take_list(parser, json_is_object(value) ? "packages.packages" : "packages", list,
+              DC_PACKAGES_MAX, &parser->request->packages, &parser->request->package_count);
+    if (json_array_size(list))
         problems_add(parser->problems, PROBLEM_NOT_ENABLED, "packages",
                      "installing packages is not enabled on this server; send the modules as "
                      "files, or use the standard library");
