@@ -43,6 +43,14 @@ enum {
     DC_CPUS_DEFAULT_CENTI = 100,
     DC_CPU_MAX_MS = DC_TIMEOUT_MAX_MS * 64,
 
+    /* The network of a run. */
+    DC_HOST_NAME_MAX_BYTES = 253,
+    DC_NET_HOSTS_MAX = 64,    /* entries of allowedHosts */
+    DC_NET_PORTS_MAX = 14,    /* different ports of a run; each is a listening socket */
+    DC_NET_ADDRESSES_MAX = 8, /* of those hosts: addresses instead of names */
+    DC_NET_NAMES_MAX = 1024,  /* names that one run may look up and reach */
+    DC_NET_LOG_MAX = 256,     /* attempts that are listed with a result */
+
     /* The link between the processes. */
     DC_MESSAGE_MAX_BYTES = 2048,
     DC_MESSAGE_MAX_FDS = 16,
