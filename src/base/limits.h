@@ -14,7 +14,7 @@ enum {
     DC_ARG_MAX_BYTES = 4096,
     DC_ENV_MAX = 64,
     DC_ENV_MAX_BYTES = 4096, /* name, '=' and value */
-    DC_PACKAGES_MAX = 50, /* named in one request */
+    DC_PACKAGES_MAX = 50,    /* named in one request */
     DC_ARTIFACT_GLOBS_MAX = 32,
     DC_ARTIFACTS_MAX = 32,
     DC_ARTIFACTS_MAX_BYTES = 8 * 1024 * 1024,
@@ -59,6 +59,7 @@ enum {
     DC_SLOTS_MAX = 512,
     DC_RUNTIMES_MAX = 8,
     DC_SPARES_MAX = 16, /* per runtime */
+    DC_LAYER_ID_BYTES = 16,
 };
 
 #endif

@@ -117,8 +117,20 @@ static int collect(int link_fd, const struct link_message *message, int run_filt
     return link_send(link_fd, INIT_COLLECTED, NULL, 0, NULL, 0, err);
 }
 
-static int serve_once(int link_fd, int run_filter_fd, struct dc_err *err)
+static int give_layer(const struct nursery_plan *plan, int link_fd,
+                      const struct link_message *message, struct dc_err *err)
 {
+    struct init_mount wish;
+    struct dc_err reply = {0};
+
+    memcpy(&wish, message->body, sizeof(wish));
+    dc_ignore(layers_give(plan, &wish, message->fds[0], &reply)); /* the reply says it */
+    return link_send(link_fd, INIT_MOUNTED, &reply, sizeof(reply), NULL, 0, err);
+}
+
+static int serve_once(const struct nursery_plan *plan, int link_fd, struct dc_err *err)
+{
+    int run_filter_fd = plan->run_filter_fd;
     struct link_message message;
     int result = link_receive(link_fd, &message, err);
 
@@ -129,12 +141,16 @@ static int serve_once(int link_fd, int run_filter_fd, struct dc_err *err)
     else if (message.header.type == INIT_COLLECT &&
              link_message_is(&message, sizeof(struct init_collect), INIT_COLLECT_FDS))
         result = collect(link_fd, &message, run_filter_fd, err);
+    else if (message.header.type == INIT_MOUNT &&
+             link_message_is(&message, sizeof(struct init_mount), 1))
+        result = give_layer(plan, link_fd, &message, err);
     link_message_release(&message);
     return result;
 }
 
-_Noreturn void slot_init_main(int link_fd, int run_filter_fd)
+_Noreturn void slot_init_main(const struct nursery_plan *plan, int link_fd)
 {
+    int run_filter_fd = plan->run_filter_fd;
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct dc_err err;
     int low = link_fd < run_filter_fd ? link_fd : run_filter_fd;
@@ -153,7 +169,7 @@ _Noreturn void slot_init_main(int link_fd, int run_filter_fd)
     pristine_length = snapshot(pristine);
     if (announce(link_fd, &err) < 0)
         _exit(1);
-    while (serve_once(link_fd, run_filter_fd, &err) == 0)
+    while (serve_once(plan, link_fd, &err) == 0)
         ;
     _exit(0);
 }

@@ -55,6 +55,7 @@ struct run {
     int64_t started_ns; /* the job was handed over; 0: not yet */
     int64_t ended_ns;
     int64_t next_look_ns;         /* when the limits on CPU time and rate are looked at again */
+    bool warm;                    /* served by a spare */
     bool stopped;                 /* we ended it; verdict says why */
     enum launch_end_kind verdict; /* meaningful when stopped */
     bool settled;                 /* ended is filled */
@@ -67,6 +68,7 @@ enum slot_state {
     SLOT_FREE,       /* pristine, nobody inside */
     SLOT_SPAWNING,   /* a child is being sealed, for a run or as a spare */
     SLOT_SPARE,      /* a sealed child waits for a job */
+    SLOT_MOUNTING,   /* as SLOT_SPARE, with a run: init mounts its packages */
     SLOT_RUNNING,    /* user code may run */
     SLOT_ENDING,     /* the main process ended or is being killed; waiting for all to be gone */
     SLOT_COLLECTING, /* artifacts are read */
@@ -88,6 +90,7 @@ struct slot {
     uint32_t disk_mb;
     int child_fd;     /* socket to the child, until the job is handed over */
     int workspace_fd; /* the run's file system */
+    int mounts_fd;    /* its mount namespace, until the job is handed over */
     bool child_alive; /* its zygote has not reported the end */
     int32_t child_status;
     uint64_t child_cpu_ns;
@@ -160,6 +163,8 @@ void slot_kill_inside(struct launcher *launcher, struct slot *slot);
 DC_MUST int run_spawn(struct launcher *launcher, struct slot *slot, uint32_t runtime,
                       uint32_t disk_mb, struct dc_err *err);
 void run_attach(struct slot *slot, struct run *run); /* takes run's fds */
+void run_on_mounted(struct launcher *launcher, struct slot *slot,
+                    const struct link_message *message);
 void run_deliver(struct launcher *launcher, struct slot *slot, bool warm);
 void run_stop(struct launcher *launcher, struct slot *slot, enum launch_end_kind verdict);
 void run_trouble(struct launcher *launcher, struct slot *slot, const struct dc_err *err);

@@ -117,9 +117,12 @@ static int start_nursery(struct launcher *launcher, struct dc_err *err)
         .root_fd = root_fd,
         .run_filter_fd = launcher->run_filter_fd,
         .zygote_filter_fd = launcher->zygote_filter_fd,
+        .layers_fd = -1,
         .rootless = launcher->rootless,
         .id_count = (uint32_t)launcher->slot_count + 1,
     };
+
+    int result;
 
     launcher->root_fd = root_fd;
     if (root_fd < 0)
@@ -129,8 +132,14 @@ static int start_nursery(struct launcher *launcher, struct dc_err *err)
     if (flock(root_fd, LOCK_SH | LOCK_NB) < 0)
         return dc_fail(err, DC_BUSY, errno, "the sealed root '%s' is being removed",
                        launcher->options.root);
-    if (nursery_start(&plan, &launcher->nursery, err) < 0)
+    /* Without root the nursery, which may, does it by itself. */
+    if (launcher->options.layers && !launcher->rootless &&
+        layers_open(launcher->options.layers, &plan.layers_fd, err) < 0)
         return -err->code;
+    result = nursery_start(&plan, &launcher->nursery, err);
+    dc_close(plan.layers_fd);
+    if (result < 0)
+        return result;
     if (cgroup_leaf_limit(&launcher->service_leaf, UINT64_C(4) << 30, SERVICE_PIDS_MAX, err) < 0 ||
         cgroup_leaf_add(&launcher->service_leaf, launcher->nursery.pid, err) < 0)
         return dc_context(err, "service group");

@@ -89,11 +89,11 @@ static int mount_dev(struct dc_err *err)
 
 /* The working directory is the one that holds rootfs/ and empty/. Afterwards nothing of the host is
  * mounted in this namespace any more. */
-static int enter_sealed_root(struct dc_err *err)
+static int enter_sealed_root(const struct nursery_plan *plan, struct dc_err *err)
 {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return dc_fail_errno(err, "make mounts private");
-    if (mount_rootfs(err) < 0 || mount_dev(err) < 0)
+    if (mount_rootfs(err) < 0 || mount_dev(err) < 0 || layers_mount(plan, err) < 0)
         return -err->code;
     if (mount("proc", "rootfs/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return dc_fail_errno(err, "mount /proc (in a container whose /proc is masked this is "
@@ -213,7 +213,8 @@ static void zygote_main(const struct nursery_plan *plan, const struct runtime *r
     struct dc_err err;
 
     default_signals();
-    if (sethostname("docle", 5) < 0 || null_stdio(plan->options->debug, &err) < 0 ||
+    if (layers_hide(&err) < 0 || sethostname("docle", 5) < 0 ||
+        null_stdio(plan->options->debug, &err) < 0 ||
         load_filter(plan->zygote_filter_fd, &err) < 0 ||
         keep_only(control_fd, ZYGOTE_CONTROL_FD, &err) < 0 || tell_born(&err) < 0)
         _exit(1);
@@ -240,10 +241,8 @@ static void start_zygote(const struct nursery_plan *plan, const struct link_mess
 
 static void start_slot(const struct nursery_plan *plan, const struct link_message *message)
 {
-    int keep_filter = plan->run_filter_fd;
-
     if (clone_process(CLONE_NEWPID | CLONE_NEWNET) == 0)
-        slot_init_main(message->fds[0], keep_filter);
+        slot_init_main(plan, message->fds[0]);
 }
 
 /* --- the nursery itself ---------------------------------------------------------------------- */
@@ -285,7 +284,7 @@ _Noreturn static void nursery_main(const struct nursery_plan *plan, int link_fd)
         _exit(1);
     /* Ignored SIGCHLD: the kernel reaps what we start. */
     if (become_service_root(plan, &err) == 0 && sigaction(SIGCHLD, &ignore, NULL) == 0 &&
-        enter_sealed_root(&err) == 0) {
+        enter_sealed_root(plan, &err) == 0) {
         if (link_send(link_fd, NURSERY_READY, &err, sizeof(err), NULL, 0, &err) == 0)
             serve(plan, link_fd);
         _exit(0);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "launcher/options.h"
+#include "proto/spawn.h"
 
 struct nursery {
     pid_t pid;
@@ -25,6 +26,7 @@ struct nursery_plan {
     int root_fd;          /* directory of the sealed root's parts */
     int run_filter_fd;    /* seccomp program of runs; also for the artifact collector */
     int zygote_filter_fd; /* seccomp program of zygotes */
+    int layers_fd;        /* detached mount of the package layers; -1: none, or by path */
     bool rootless;
     uint32_t id_count; /* ids that S shall have */
 };
@@ -37,7 +39,18 @@ DC_MUST int nursery_start(const struct nursery_plan *plan, struct nursery *ret_n
 void nursery_stop(struct nursery *nursery);
 
 /* The body of a slot's init; never returns. link_fd: its control link. */
-_Noreturn void slot_init_main(int link_fd, int run_filter_fd);
+_Noreturn void slot_init_main(const struct nursery_plan *plan, int link_fd);
+
+/* layers.c. Makes the detached, read-only mount of the package layers' directory. */
+DC_MUST int layers_open(const char *path, int *ret_fd, struct dc_err *err);
+/* In the nursery, before it enters the sealed root: puts the layers where its children, and nobody
+ * who serves runs, can see them. */
+DC_MUST int layers_mount(const struct nursery_plan *plan, struct dc_err *err);
+/* In a zygote: it and its children shall not see them. */
+DC_MUST int layers_hide(struct dc_err *err);
+/* In a slot's init: mounts one layer into the mount namespace of a run. */
+DC_MUST int layers_give(const struct nursery_plan *plan, const struct init_mount *wish,
+                        int mounts_fd, struct dc_err *err);
 
 /* The body of the artifact collector, in a process of its own; never returns. */
 _Noreturn void collector_main(int workspace_fd, int job_fd, int out_fd, uid_t uid, int filter_fd);

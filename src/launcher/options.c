@@ -51,6 +51,9 @@ int options_parse_runtime(struct runtime *runtime, const char *line, struct dc_e
         return dc_context(err, "runtime '%s'", fields[0]);
     if (!runtime->plain_argv[0])
         return dc_fail(err, DC_INVALID, 0, "runtime '%s' has no plain command", fields[0]);
+    runtime->packages_dir = strtok_r(NULL, "\t", &save);
+    if (runtime->packages_dir && runtime->packages_dir[0] != '/')
+        return dc_fail(err, DC_INVALID, 0, "runtime '%s': packages in no absolute path", fields[0]);
     runtime->public.start = runtime->zygote_argv[0] ? START_ZYGOTE : START_PLAIN;
     return 0;
 }
@@ -148,6 +151,7 @@ static int parse_without(const char *text, uint32_t *without, struct dc_err *err
 
 enum option_code {
     OPT_ROOT = 256,
+    OPT_LAYERS,
     OPT_LINK_FD,
     OPT_SLOTS,
     OPT_SPARES,
@@ -161,6 +165,7 @@ enum option_code {
 
 static const struct option long_options[] = {
     {"root", required_argument, NULL, OPT_ROOT},
+    {"layers", required_argument, NULL, OPT_LAYERS},
     {"link-fd", required_argument, NULL, OPT_LINK_FD},
     {"slots", required_argument, NULL, OPT_SLOTS},
     {"spares", required_argument, NULL, OPT_SPARES},
@@ -181,6 +186,9 @@ static int parse_option(struct options *options, int code, const char *value, st
     case OPT_ROOT:
         options->root = value;
         return read_runtimes(options, err);
+    case OPT_LAYERS:
+        options->layers = value;
+        return 0;
     case OPT_LINK_FD:
         if (parse_number(value, 3, 1024, &number, err) < 0)
             return -err->code;

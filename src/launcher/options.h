@@ -21,11 +21,13 @@ struct runtime {
     uint32_t spares;                         /* kept sealed ahead */
     char *zygote_argv[RUNTIME_ARGV_MAX + 1]; /* into text; NULL-terminated; empty: no zygote */
     char *plain_argv[RUNTIME_ARGV_MAX + 1];  /* without the entry point */
+    const char *packages_dir;                /* where layers are mounted inside; NULL: nowhere */
     char text[RUNTIME_TEXT_MAX];
 };
 
 struct options {
-    const char *root; /* directory that holds rootfs/, empty/ and runtimes.conf */
+    const char *root;   /* directory that holds rootfs/, empty/ and runtimes.conf */
+    const char *layers; /* directory of package layers; NULL: none */
     int link_fd;
     uint32_t slots;
     uint32_t uid_base; /* first of slots + spares + 1 host ids that nobody else uses */
@@ -42,7 +44,8 @@ struct options {
 DC_MUST int options_read(struct options *options, int argc, char **argv, struct dc_err *err);
 
 /* One line of runtimes.conf: name, version, zygote argv, plain argv, separated by tabs; the argvs
- * are words separated by single spaces, "-" stands for none. Cuts the line into pieces. */
+ * are words separated by single spaces, "-" stands for none; then, optional, the absolute path in
+ * the sealed root where packages are mounted. Cuts the line into pieces. */
 DC_MUST int options_parse_runtime(struct runtime *runtime, const char *line, struct dc_err *err);
 
 #endif

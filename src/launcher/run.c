@@ -121,12 +121,34 @@ static int hand_over(struct slot *slot, struct dc_err *err)
     return link_send(slot->child_fd, CHILD_JOB, &body, sizeof(body), fds, CHILD_JOB_FDS, err);
 }
 
-void run_deliver(struct launcher *launcher, struct slot *slot, bool warm)
+static bool wants_layer(const struct launch_run *request)
+{
+    static const uint8_t none[DC_LAYER_ID_BYTES];
+
+    return memcmp(request->layer, none, sizeof(none)) != 0;
+}
+
+/* Has the slot's init mount the packages into the sealed child, which has no right to. */
+static int begin_mounting(struct slot *slot, struct dc_err *err)
+{
+    struct init_mount body = {.runtime = slot->runtime};
+
+    memcpy(body.layer, slot->run.request.layer, sizeof(body.layer));
+    if (slot->init_fd < 0 || slot->mounts_fd < 0)
+        return dc_fail(err, DC_NOT_FOUND, 0, "nobody to mount the packages");
+    slot->state = SLOT_MOUNTING;
+    slot->deadline_ns = dc_now() + SPAWN_TIMEOUT_S * DC_NS_PER_S;
+    return link_send(slot->init_fd, INIT_MOUNT, &body, sizeof(body), &slot->mounts_fd, 1, err);
+}
+
+static void start(struct launcher *launcher, struct slot *slot)
 {
     struct run *run = &slot->run;
+    bool warm = run->warm;
     struct dc_err err;
     int64_t now;
 
+    dc_close_clear(&slot->mounts_fd);
     if (hand_over(slot, &err) < 0) {
         run_trouble(launcher, slot, &err);
         return;
@@ -147,6 +169,32 @@ void run_deliver(struct launcher *launcher, struct slot *slot, bool warm)
     else
         launcher->stats.cold_starts++;
     server_link_started(launcher, run, warm);
+}
+
+void run_deliver(struct launcher *launcher, struct slot *slot, bool warm)
+{
+    struct dc_err err;
+
+    slot->run.warm = warm;
+    if (!wants_layer(&slot->run.request))
+        start(launcher, slot);
+    else if (begin_mounting(slot, &err) < 0)
+        run_trouble(launcher, slot, &err);
+}
+
+void run_on_mounted(struct launcher *launcher, struct slot *slot,
+                    const struct link_message *message)
+{
+    struct dc_err err;
+
+    if (slot->state != SLOT_MOUNTING || !slot->has_run || slot->run.stopped)
+        return; /* it was cancelled meanwhile */
+    memcpy(&err, message->body, sizeof(err));
+    err.text[sizeof(err.text) - 1] = '\0';
+    if (err.code == DC_OK)
+        start(launcher, slot);
+    else
+        run_trouble(launcher, slot, &err);
 }
 
 /* --- stopping -------------------------------------------------------------------------------- */
@@ -173,7 +221,8 @@ void run_trouble(struct launcher *launcher, struct slot *slot, const struct dc_e
     slot->run.verdict = END_SANDBOX_ERROR;
     if (!slot->run.ended_ns)
         slot->run.ended_ns = dc_now();
-    if (slot->state == SLOT_SPAWNING || slot->state == SLOT_SPARE || slot->state == SLOT_RUNNING)
+    if (slot->state == SLOT_SPAWNING || slot->state == SLOT_SPARE || slot->state == SLOT_MOUNTING ||
+        slot->state == SLOT_RUNNING)
         slot_kill_inside(launcher, slot);
 }
 
@@ -181,7 +230,8 @@ void run_trouble(struct launcher *launcher, struct slot *slot, const struct dc_e
 
 static void child_ready(struct launcher *launcher, struct slot *slot, struct link_message *message)
 {
-    slot->workspace_fd = link_message_take_fd(message, 0);
+    slot->workspace_fd = link_message_take_fd(message, READY_FD_WORKSPACE);
+    slot->mounts_fd = link_message_take_fd(message, READY_FD_MOUNTS);
     slot->deadline_ns = 0;
     if (slot->has_run)
         run_deliver(launcher, slot, false);
@@ -223,7 +273,7 @@ void run_on_child(struct launcher *launcher, struct slot *slot)
         return;
     }
     if (message.header.type == CHILD_READY && slot->state == SLOT_SPAWNING &&
-        link_message_is(&message, 0, 1)) {
+        link_message_is(&message, 0, CHILD_READY_FDS)) {
         child_ready(launcher, slot, &message);
     } else if (message.header.type == CHILD_FAILED &&
                link_message_is(&message, sizeof(struct dc_err), 0) &&
@@ -258,6 +308,7 @@ void run_on_exit(struct launcher *launcher, struct slot *slot, const struct zygo
     switch (slot->state) {
     case SLOT_SPAWNING:
     case SLOT_SPARE:
+    case SLOT_MOUNTING:
         if (slot->has_run && !slot->run.stopped) {
             struct dc_err err;
 

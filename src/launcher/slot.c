@@ -27,7 +27,8 @@ void slot_init(struct slot *slot, uint32_t index)
                           .pidns_fd = -1,
                           .netns_fd = -1,
                           .child_fd = -1,
-                          .workspace_fd = -1};
+                          .workspace_fd = -1,
+                          .mounts_fd = -1};
     cgroup_leaf_init(&slot->leaf);
 }
 
@@ -103,6 +104,7 @@ void slot_destroy(struct launcher *launcher, struct slot *slot)
     dc_close_clear(&slot->init_fd);
     dc_close_clear(&slot->child_fd);
     dc_close_clear(&slot->workspace_fd);
+    dc_close_clear(&slot->mounts_fd);
     slot->condemned = true;
     set_state(slot, SLOT_DYING, END_TIMEOUT_S * DC_NS_PER_S);
 }
@@ -114,6 +116,7 @@ static void bury(struct launcher *launcher, struct slot *slot)
     dc_close_clear(&slot->pidns_fd);
     dc_close_clear(&slot->netns_fd);
     dc_close_clear(&slot->workspace_fd);
+    dc_close_clear(&slot->mounts_fd);
     cgroup_leaf_close(&slot->leaf);
     slot->condemned = false;
     launcher->stats.slots_rebuilt++;
@@ -126,6 +129,7 @@ void slot_scrub(struct launcher *launcher, struct slot *slot)
 
     dc_close_clear(&slot->child_fd);
     dc_close_clear(&slot->workspace_fd); /* the run's file system goes with its last holder */
+    dc_close_clear(&slot->mounts_fd);
     if (slot->condemned || slot->init_fd < 0 ||
         link_send(slot->init_fd, INIT_SCRUB, NULL, 0, NULL, 0, &err) < 0) {
         slot_destroy(launcher, slot);
@@ -187,6 +191,10 @@ void slot_on_init(struct launcher *launcher, struct slot *slot)
     } else if (message.header.type == INIT_SCRUBBED && slot->state == SLOT_SCRUBBING &&
                link_message_is(&message, sizeof(struct init_scrubbed), 0)) {
         scrubbed(launcher, slot, ((const struct init_scrubbed *)message.body)->clean);
+        good = true;
+    } else if (message.header.type == INIT_MOUNTED &&
+               link_message_is(&message, sizeof(struct dc_err), 0)) {
+        run_on_mounted(launcher, slot, &message);
         good = true;
     } else if (message.header.type == INIT_COLLECTED && slot->state == SLOT_COLLECTING) {
         run_finish(launcher, slot);
@@ -267,6 +275,7 @@ static void overdue(struct launcher *launcher, struct slot *slot)
     case SLOT_FREE:
     case SLOT_SPAWNING:
     case SLOT_SPARE:
+    case SLOT_MOUNTING:
     case SLOT_RUNNING:
     case SLOT_SCRUBBING:
         if (slot->has_run) {
@@ -295,6 +304,7 @@ void slot_tend(struct launcher *launcher, struct slot *slot, int64_t now)
     case SLOT_FREE:
     case SLOT_SPAWNING:
     case SLOT_SPARE:
+    case SLOT_MOUNTING:
     case SLOT_COLLECTING:
     case SLOT_SCRUBBING:
     case SLOT_DYING:

@@ -72,6 +72,9 @@ struct launch_run {
     uint32_t disk_mb;
     uint32_t processes;
     uint32_t cpus_centi; /* hundredths of a core */
+    /* Packages to mount read-only, by their folder's name in hex below the launcher's --layers; all
+     * zero: none. */
+    uint8_t layer[DC_LAYER_ID_BYTES];
 };
 
 struct launch_cancel {

@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "base/limits.h"
+
 enum spawn_type {
     /* launcher → nursery */
     NURSERY_GO = 32, /* no body: the id maps are written */
@@ -23,9 +25,11 @@ enum spawn_type {
     INIT_READY,     /* no body, fds: enum init_ready_fd */
     INIT_SCRUBBED,  /* struct init_scrubbed */
     INIT_COLLECTED, /* no body: the artifact stream is complete */
+    INIT_MOUNTED,   /* struct dc_err; code DC_OK: the layer is mounted */
     /* launcher → init */
     INIT_SCRUB,   /* no body */
     INIT_COLLECT, /* struct init_collect, fds: enum init_collect_fd */
+    INIT_MOUNT,   /* struct init_mount, fds: the mount namespace of a sealed child without a job */
 
     /* launcher → zygote */
     ZYGOTE_CONFIG, /* struct zygote_config, fds: the seccomp program of the runs */
@@ -37,7 +41,7 @@ enum spawn_type {
     ZYGOTE_EXITED, /* struct zygote_exited */
 
     /* child → launcher, on the socket of its own */
-    CHILD_READY,  /* no body, fds: the workspace directory */
+    CHILD_READY,  /* no body, fds: enum child_ready_fd */
     CHILD_FAILED, /* struct dc_err: gave up, ours */
     /* launcher → child */
     CHILD_JOB, /* struct child_job, fds: enum child_job_fd */
@@ -111,6 +115,13 @@ struct zygote_exited {
     uint64_t cpu_ns;     /* of the child and those it waited for */
     uint64_t peak_bytes; /* largest resident size among them */
 };
+
+struct init_mount {
+    uint32_t runtime; /* whose place for packages */
+    uint8_t layer[DC_LAYER_ID_BYTES];
+};
+
+enum child_ready_fd { READY_FD_WORKSPACE, READY_FD_MOUNTS, CHILD_READY_FDS };
 
 enum child_job_fd { JOB_FD_JOB, JOB_FD_STDIN, JOB_FD_STDOUT, JOB_FD_STDERR, CHILD_JOB_FDS };
 

@@ -16,6 +16,7 @@ enum { LAUNCHER_ARGS_MAX = 48, LAUNCHER_LINK_FD = 3 };
 struct launcher_options {
     const char *path;           /* of docle-launcher; NULL: launcher_find() */
     const char *root;           /* sealed root's directory */
+    const char *layers;         /* directory of package layers; NULL: none */
     uint32_t slots;             /* 0: 2 × cores */
     uint32_t uid_base;          /* 0: the launcher's default */
     uint32_t zygote_forks_max;  /* 0: the launcher's default */

@@ -97,10 +97,21 @@ static int apply_filters(const struct child_plan *plan, struct dc_err *err)
     return plan->config.without ? 0 : seal_selftest(err);
 }
 
-static int seal(const struct child_plan *plan, int *ret_workspace_fd, struct dc_err *err)
+static int open_place(const char *path, int *ret_fd, struct dc_err *err)
+{
+    *ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*ret_fd < 0)
+        return dc_fail_errno(err, "open '%s'", path);
+    return 0;
+}
+
+/* ret_fds: what CHILD_READY hands over. The launcher's init mounts packages through the mount
+ * namespace, until the job is given; the descriptor is closed before. */
+static int seal(const struct child_plan *plan, int ret_fds[static CHILD_READY_FDS],
+                struct dc_err *err)
 {
     const struct zygote_hooks *hooks = plan->hooks;
-    int keep[2] = {plan->socket_fd, -1};
+    int keep[1 + CHILD_READY_FDS] = {plan->socket_fd, -1, -1};
 
     if (!without(plan, WITHOUT_CGROUP) && join_cgroups(plan, err) < 0)
         return -err->code;
@@ -111,10 +122,12 @@ static int seal(const struct child_plan *plan, int *ret_workspace_fd, struct dc_
         return -err->code;
     if (chdir("/workspace") < 0)
         return dc_fail_errno(err, "enter the workspace");
-    keep[1] = *ret_workspace_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (keep[1] < 0)
-        return dc_fail_errno(err, "open the workspace");
-    if (!without(plan, WITHOUT_FD_SCRUB) && fd_list_scrub(plan->inherited, keep, 2, err) < 0)
+    if (open_place(".", &ret_fds[READY_FD_WORKSPACE], err) < 0 ||
+        open_place("/proc/self/ns/mnt", &ret_fds[READY_FD_MOUNTS], err) < 0)
+        return -err->code;
+    memcpy(&keep[1], ret_fds, CHILD_READY_FDS * sizeof(keep[1]));
+    if (!without(plan, WITHOUT_FD_SCRUB) &&
+        fd_list_scrub(plan->inherited, keep, 1 + CHILD_READY_FDS, err) < 0)
         return -err->code;
     if (drop_rights(plan, err) < 0 || apply_filters(plan, err) < 0)
         return -err->code;
@@ -284,12 +297,13 @@ static int await_job(const struct child_plan *plan, struct zygote_run *run, stru
 void child_become_run(const struct child_plan *plan, struct zygote_run *ret_run)
 {
     struct dc_err err = {0};
-    int workspace_fd = -1;
-    int result = seal(plan, &workspace_fd, &err);
+    int fds[CHILD_READY_FDS] = {-1, -1};
+    int result = seal(plan, fds, &err);
 
     if (result == 0)
-        result = link_send(plan->socket_fd, CHILD_READY, NULL, 0, &workspace_fd, 1, &err);
-    dc_close(workspace_fd);
+        result = link_send(plan->socket_fd, CHILD_READY, NULL, 0, fds, CHILD_READY_FDS, &err);
+    for (size_t i = 0; i < CHILD_READY_FDS; i++)
+        dc_close(fds[i]);
     if (result == 0)
         result = await_job(plan, ret_run, &err);
     if (result == 0) {

@@ -17,7 +17,7 @@ PATIENCE_S = 60
 HEADER = struct.Struct("=BBHI")  # struct link_header: version, type, descriptors, length
 HELLO_HEAD = struct.Struct("=IBBBB")
 HELLO_RUNTIME = struct.Struct("=16s16sB7x")
-RUN = struct.Struct("=QIIIIIIII")
+RUN = struct.Struct("=QIIIIIIII16s")
 ENDED = struct.Struct("=QIiIIQQQ120s")
 
 (LAUNCH_HELLO, LAUNCH_RUN, LAUNCH_CANCEL, LAUNCH_STARTED, LAUNCH_ENDED, LAUNCH_STATS,
@@ -142,15 +142,15 @@ class Launcher:
                 self._waiting.append((kind, body))
 
     def start(self, code, lang="python", files=None, stdin=None, timeout_ms=20000, memory_mb=256,
-              disk_mb=None, processes=64, cpus=100):
-        """Begins a run; stdin is a descriptor, /dev/null when None. Limits as in LAUNCH_RUN."""
+              disk_mb=None, processes=64, cpus=100, layer=b""):
+        """Begins a run; stdin is a descriptor, /dev/null when None. Limits and layer as in LAUNCH_RUN."""
         self._count += 1
         started = Started(self._count)
         entrypoint = ENTRYPOINTS[lang]
         job = make_job(entrypoint, {entrypoint: code.encode(), **(files or {})})
         null = os.open("/dev/null", os.O_RDWR)
         body = RUN.pack(started.number, self.runtimes[lang], 0, timeout_ms, 0, memory_mb,
-                        disk_mb or memory_mb // 4, processes, cpus)
+                        disk_mb or memory_mb // 4, processes, cpus, layer)
         fds = [job, null if stdin is None else stdin, started.out, started.err, null]
         packet = HEADER.pack(1, LAUNCH_RUN, len(fds), len(body)) + body
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))

@@ -1,0 +1,161 @@
+"""Package layers: a run sees its own, read-only, and nobody else's."""
+
+import json
+import os
+import pathlib
+import tempfile
+
+import pytest
+
+from launcher import Launcher
+
+FIRST, SECOND, POISONED, ABSENT = (bytes([n] * 16) for n in (0xAA, 0xBB, 0xCC, 0xDD))
+WHERE = "import sysconfig, site; place = site.getsitepackages()[0]\n"
+
+REPORT = WHERE + """
+import ctypes, errno, json, os
+libc = ctypes.CDLL(None, use_errno=True)
+found = {}
+def attempt(name, act):
+    try:
+        act()
+        found[name] = 0
+    except OSError as error:
+        found[name] = error.errno
+def call(number, *args):
+    if libc.syscall(number, *args) < 0:
+        raise OSError(ctypes.get_errno(), "")
+file = place + "/first/__init__.py"
+attempt("write", lambda: open(file, "r+"))
+attempt("create", lambda: open(place + "/new", "w"))
+attempt("unlink", lambda: os.unlink(file))
+attempt("rename", lambda: os.rename(file, place + "/other"))
+attempt("rmdir", lambda: os.rmdir(place + "/first"))
+attempt("mkdir", lambda: os.mkdir(place + "/new"))
+attempt("chmod", lambda: os.chmod(file, 0o777))
+attempt("utime", lambda: os.utime(file, (0, 0)))
+attempt("truncate", lambda: os.truncate(file, 0))
+attempt("link", lambda: os.link(file, "/workspace/link"))
+attempt("bind over", lambda: call(165, b"/tmp", place.encode(), None, 4096, None))
+attempt("remount", lambda: call(165, None, place.encode(), None, 32 | 4096, None))
+attempt("umount", lambda: call(166, place.encode(), 2))
+attempt("by fd", lambda: os.open(f"/proc/self/fd/{os.open(file, os.O_RDONLY)}", os.O_RDWR))
+print(json.dumps(found))
+"""
+
+
+def write(top, layer, files):
+    for name, content in files.items():
+        path = top / layer.hex() / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+@pytest.fixture(scope="module")
+def layers():
+    """As the API process makes them: its own, below a folder that nobody else may enter."""
+    with tempfile.TemporaryDirectory(prefix="docle-layers-") as private:
+        top = pathlib.Path(private, "layers")
+        top.mkdir()
+        top.chmod(0o711)
+        write(top, FIRST, {"first/__init__.py": "name = 'first'\n", "first.pth": "import first\n",
+                           "bin/tool": "#!/bin/sh\n"})
+        write(top, SECOND, {"common/index.js": "module.exports = 'common'",
+                            "esm/package.json": '{"name":"esm","type":"module","exports":"./i.mjs"}',
+                            "esm/i.mjs": "import c from 'common'; export default `esm ${c}`"})
+        elsewhere = pathlib.Path(private, "secret")
+        elsewhere.mkdir()
+        (elsewhere / "first.py").write_text("name = 'secret'\n")
+        (top / POISONED.hex()).mkdir()
+        (top / POISONED.hex() / "tree").symlink_to(elsewhere)
+        for folder, names, files in os.walk(private):
+            for name in [".", *names, *files]:
+                os.chown(pathlib.Path(folder, name), 65534, 65534, follow_symlinks=False)
+        yield top
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["fork", "spare"])
+def launcher(request, sealed, layers):
+    """Once with runs that are forked for the purpose, once with ones that were sealed ahead."""
+    program, root = sealed
+    spares = [f"--spares={lang}={request.param}" for lang in ("python", "node")]
+    with Launcher(program, root, options=["--layers", str(layers), *spares]) as made:
+        yield made
+
+
+def output(ended):
+    assert ended.outcome == "exited 0", ended
+    return ended.out.strip()
+
+
+def test_python_imports(launcher):
+    assert output(launcher.run("import first; print(first.name)", layer=FIRST)) == "first"
+
+
+def test_python_in_a_child(launcher):
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import first; print(first.name)'])"
+    assert output(launcher.run(code, layer=FIRST)) == "first"
+
+
+@pytest.mark.parametrize("lang, name", [("node", "main.js"), ("node", "deep/er/file.js")])
+def test_node_requires_and_imports(launcher, lang, name):
+    program = b"console.log(require('common')); import('esm').then((m) => console.log(m.default))"
+    files = {name: program} if name != "main.js" else {}
+    code = program.decode() if name == "main.js" else f"require('./{name}')"
+    assert output(launcher.run(code, lang, files=files, layer=SECOND)) == "common\nesm common"
+
+
+def test_node_static_import(launcher):
+    files = {"package.json": b'{"type":"module"}'}
+    code = "import m from 'esm'; import c from 'common'; console.log(m, c)"
+    assert output(launcher.run(code, "node", files=files, layer=SECOND)) == "esm common common"
+
+
+def test_without_layer_there_is_nothing(launcher):
+    assert output(launcher.run(WHERE + "import os; print(os.listdir(place))")) == "[]"
+    assert launcher.run("import first").outcome == "exited 1"
+    assert launcher.run("require('common')", "node").outcome == "exited 1"
+
+
+def test_read_only(launcher, layers):
+    found = json.loads(output(launcher.run(REPORT, layer=FIRST)))
+    assert {name for name, errno in found.items() if not errno} == set(), found
+    assert (layers / FIRST.hex() / "tree/first/__init__.py").read_text() == "name = 'first'\n"
+    assert output(launcher.run("import first; print(first.name)", layer=FIRST)) == "first"
+
+
+def test_other_layers_are_out_of_sight(launcher):
+    code = """
+import os
+seen = []
+for top, folders, files in os.walk("/"):
+    seen += [os.path.join(top, name) for name in folders + files if name in %r]
+print(seen)
+""" % ([layer.hex() for layer in (FIRST, SECOND, POISONED)],)
+    assert output(launcher.run(code, layer=FIRST)) == "[]"
+
+
+def test_nodes_and_ids_do_not_count(launcher):
+    flags = ("print([line.split()[5] for line in open('/proc/self/mountinfo')"
+             " if line.split()[4] == place][0])")
+    words = set(output(launcher.run(WHERE + flags, layer=FIRST)).split(","))
+    assert {"ro", "nosuid", "nodev"} <= words
+
+
+def test_a_link_is_not_followed(launcher):
+    """Whoever took over the API process could put one there."""
+    ended = launcher.run("import first; print(first.name)", layer=POISONED)
+    assert ended.outcome == "sandbox_error -1", ended
+    assert "secret" not in ended.out
+
+
+def test_absent_layer(launcher):
+    assert launcher.run("print(1)", layer=ABSENT).outcome == "sandbox_error -1"
+    assert output(launcher.run("print(1)")) == "1"
+
+
+def test_launcher_without_layers(sealed):
+    program, root = sealed
+    with Launcher(program, root) as launcher:
+        assert launcher.run("print(1)", layer=FIRST).outcome == "sandbox_error -1"
+        assert output(launcher.run("print(1)")) == "1"
