@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +147,8 @@ static bool hello_valid(const struct launch_hello *hello)
         const struct launch_runtime *runtime = &hello->runtimes[i];
 
         if (!memchr(runtime->name, '\0', sizeof(runtime->name)) ||
-            !memchr(runtime->version, '\0', sizeof(runtime->version)))
+            !memchr(runtime->version, '\0', sizeof(runtime->version)) ||
+            runtime->start > START_PLAIN)
             return false;
     }
     return true;
@@ -182,6 +184,18 @@ static bool take_started(struct launcher_client *client, const struct link_messa
     return run != NULL;
 }
 
+/* Figures fit the signed numbers of the history; statuses those of the kernel. */
+static bool ended_valid(const struct launch_ended *ended)
+{
+    if (ended->cpu_ns > INT64_MAX || ended->peak_bytes > INT64_MAX || ended->wall_ns > INT64_MAX)
+        return false;
+    if (ended->kind == END_EXITED)
+        return ended->status >= 0 && ended->status <= 255;
+    if (ended->kind == END_SIGNALLED)
+        return ended->status > 0 && ended->status < NSIG;
+    return ended->kind <= END_SANDBOX_ERROR;
+}
+
 static bool take_ended(struct launcher_client *client, const struct link_message *message)
 {
     struct launch_ended ended;
@@ -192,7 +206,7 @@ static bool take_ended(struct launcher_client *client, const struct link_message
     memcpy(&ended, message->body, sizeof(ended));
     ended.text[sizeof(ended.text) - 1] = '\0';
     run = find_run(client, ended.run);
-    if (!run || ended.kind > END_SANDBOX_ERROR)
+    if (!run || !ended_valid(&ended))
         return false;
     remove_run(run);
     run->ended(run, &ended);

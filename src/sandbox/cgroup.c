@@ -476,15 +476,21 @@ int cgroup_leaf_begin(struct cgroup_leaf *leaf, struct dc_err *err)
     return 0;
 }
 
+/* A counter that could not be read is 0: never less than nothing. */
+static uint64_t since(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
 int cgroup_leaf_read(const struct cgroup_leaf *leaf, struct cgroup_usage *ret_usage,
                      struct dc_err *err)
 {
     if (leaf->tree->has[CG_CPUACCT] && leaf->cpu_fd < 0)
         return dc_fail(err, DC_BUG, 0, "leaf '%s' is not open", leaf->name);
     read_counters(leaf, ret_usage);
-    ret_usage->cpu_ns -= leaf->baseline.cpu_ns;
-    ret_usage->oom_kills -= leaf->baseline.oom_kills;
-    ret_usage->pids_hits -= leaf->baseline.pids_hits;
+    ret_usage->cpu_ns = since(ret_usage->cpu_ns, leaf->baseline.cpu_ns);
+    ret_usage->oom_kills = since(ret_usage->oom_kills, leaf->baseline.oom_kills);
+    ret_usage->pids_hits = since(ret_usage->pids_hits, leaf->baseline.pids_hits);
     return 0;
 }
 

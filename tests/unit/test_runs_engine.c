@@ -45,6 +45,7 @@ struct peer_run {
 
 static struct peer_run peer_runs[PEER_SLOTS];
 static bool peer_never_times_out;
+static bool peer_has_odd_statuses;
 
 static void peer_exec(const char *script, size_t length, const int *fds, pid_t parent)
 {
@@ -149,6 +150,8 @@ static void peer_end(struct peer_run *run, int status)
     else
         ended.kind = WIFEXITED(status) ? END_EXITED : END_SIGNALLED;
     ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+    if (peer_has_odd_statuses)
+        ended.status = INT32_MAX;
     run->pid = 0;
     if (link_send(LAUNCHER_LINK_FD, LAUNCH_ENDED, &ended, sizeof(ended), NULL, 0, &err) < 0)
         _exit(6);
@@ -195,6 +198,7 @@ static void peer_misbehave(const char *root)
     if (strcmp(root, "/noise") == 0)
         dc_ignore(write(LAUNCHER_LINK_FD, "noise", 5) < 0);
     peer_never_times_out = strcmp(root, "/hang") == 0;
+    peer_has_odd_statuses = strcmp(root, "/odd") == 0;
 }
 
 static int peer_main(void)
@@ -631,6 +635,25 @@ static void a_launcher_out_of_protocol_is_replaced(void **state)
     }
 }
 
+static void a_status_that_cannot_be_is_not_believed(void **state)
+{
+    static const char *const scripts[] = {"exit 0", "kill -KILL $$"};
+
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        struct engine_stats stats;
+        struct one one;
+
+        open_world(state, "/odd", &(struct engine_options){0});
+        run_script(*state, &one, scripts[i]);
+        assert_int_equal(one.result.outcome, OUTCOME_SANDBOX_ERROR);
+        assert_int_equal(one.result.exit_code, -1);
+        engine_snapshot(((struct world *)*state)->engine, &stats);
+        assert_int_equal(stats.launcher.deaths, 1);
+        dispose(&one);
+        assert_int_equal(teardown(state), 0);
+    }
+}
+
 static void a_hung_launcher_is_replaced(void **state)
 {
     struct world *world;
@@ -867,6 +890,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_full_queue_drains_in_turns, setup, teardown),
         cmocka_unit_test(a_refusing_launcher_is_quoted),
         cmocka_unit_test(a_launcher_out_of_protocol_is_replaced),
+        cmocka_unit_test(a_status_that_cannot_be_is_not_believed),
         cmocka_unit_test(a_hung_launcher_is_replaced),
         cmocka_unit_test_setup_teardown(the_keeper_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(output_is_seen_while_it_runs, setup, teardown),
