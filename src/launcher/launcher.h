@@ -136,6 +136,8 @@ struct launcher {
 DC_MUST int loop_watch(struct launcher *launcher, int fd, enum watch_kind kind, uint32_t index,
                        struct dc_err *err);
 DC_MUST int loop_run(struct launcher *launcher, struct dc_err *err);
+/* What is due, then what comes within wait_max_ms. */
+DC_MUST int loop_turn(struct launcher *launcher, int wait_max_ms, struct dc_err *err);
 
 /* server_link.c */
 DC_MUST int server_link_read(struct launcher *launcher, struct dc_err *err);

@@ -81,21 +81,28 @@ static void tend(struct launcher *launcher)
     server_link_stats(launcher, now);
 }
 
-int loop_run(struct launcher *launcher, struct dc_err *err)
+int loop_turn(struct launcher *launcher, int wait_max_ms, struct dc_err *err)
 {
     struct epoll_event events[EVENTS_MAX];
+    int wait_ms;
+    int count;
 
-    while (!launcher->leaving) {
-        int count;
+    tend(launcher);
+    wait_ms = next_wait_ms(launcher, dc_now());
+    count = epoll_wait(launcher->epoll_fd, events, EVENTS_MAX,
+                       wait_ms < wait_max_ms ? wait_ms : wait_max_ms);
+    if (count < 0 && errno != EINTR)
+        return dc_fail_errno(err, "epoll_wait");
+    for (int i = 0; i < count; i++)
+        if (dispatch(launcher, events[i].data.u64, err) < 0)
+            return -err->code;
+    return 0;
+}
 
-        tend(launcher);
-        count =
-            epoll_wait(launcher->epoll_fd, events, EVENTS_MAX, next_wait_ms(launcher, dc_now()));
-        if (count < 0 && errno != EINTR)
-            return dc_fail_errno(err, "epoll_wait");
-        for (int i = 0; i < count; i++)
-            if (dispatch(launcher, events[i].data.u64, err) < 0)
-                return -err->code;
-    }
+int loop_run(struct launcher *launcher, struct dc_err *err)
+{
+    while (!launcher->leaving)
+        if (loop_turn(launcher, IDLE_POLL_MS, err) < 0)
+            return -err->code;
     return 0;
 }

@@ -118,6 +118,7 @@ static void bury(struct launcher *launcher, struct slot *slot)
     dc_close_clear(&slot->workspace_fd);
     dc_close_clear(&slot->mounts_fd);
     cgroup_leaf_close(&slot->leaf);
+    slot->child_alive = false; /* it ended with the init */
     slot->condemned = false;
     launcher->stats.slots_rebuilt++;
     set_state(slot, SLOT_EMPTY, 0);
@@ -152,6 +153,16 @@ static void scrubbed(struct launcher *launcher, struct slot *slot, bool clean)
         return;
     }
     set_state(slot, SLOT_FREE, 0);
+}
+
+/* Ends the run that is inside, if there is one, and the slot. */
+static void give_up(struct launcher *launcher, struct slot *slot, const struct dc_err *err)
+{
+    if (slot->has_run) {
+        run_trouble(launcher, slot, err);
+        run_finish(launcher, slot);
+    }
+    slot_destroy(launcher, slot);
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
@@ -203,9 +214,10 @@ void slot_on_init(struct launcher *launcher, struct slot *slot)
     }
     link_message_release(&message);
     if (!good) {
-        dc_log(DC_LOG_WARN, "slot %u: message %u of its init in state %d", slot->index,
-               message.header.type, (int)slot->state);
-        slot_destroy(launcher, slot);
+        (void)dc_fail(&err, DC_BUG, 0, "message %u of the slot's init in state %d",
+                      message.header.type, (int)slot->state);
+        dc_log_err(DC_LOG_WARN, NULL, &err, "slot %u", slot->index);
+        give_up(launcher, slot, &err);
     }
 }
 
@@ -278,11 +290,7 @@ static void overdue(struct launcher *launcher, struct slot *slot)
     case SLOT_MOUNTING:
     case SLOT_RUNNING:
     case SLOT_SCRUBBING:
-        if (slot->has_run) {
-            run_trouble(launcher, slot, &err);
-            run_finish(launcher, slot);
-        }
-        slot_destroy(launcher, slot);
+        give_up(launcher, slot, &err);
         break;
     }
 }
