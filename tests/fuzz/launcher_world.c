@@ -228,8 +228,8 @@ static void close_launcher(struct launcher *launcher)
 {
     for (size_t i = 0; i < launcher->slot_count; i++) {
         struct slot *slot = &launcher->slots[i];
-        int *fds[] = {&slot->init_fd,  &slot->init_pidfd, &slot->pidns_fd,
-                      &slot->netns_fd, &slot->child_fd,   &slot->workspace_fd};
+        int *fds[] = {&slot->init_fd,  &slot->init_pidfd,   &slot->pidns_fd, &slot->netns_fd,
+                      &slot->child_fd, &slot->workspace_fd, &slot->mounts_fd};
 
         for (size_t f = 0; f < sizeof(fds) / sizeof(fds[0]); f++)
             dc_close_clear(fds[f]);
@@ -274,7 +274,7 @@ void world_close(struct world *world)
 
 void world_send(int fd, uint8_t type, const void *body, size_t length, size_t fd_count)
 {
-    int fds[DC_MESSAGE_MAX_FDS];
+    int fds[DC_MESSAGE_MAX_FDS] = {0};
     struct dc_err err;
 
     for (size_t i = 0; i < fd_count; i++)
@@ -343,10 +343,18 @@ void world_init_scrubbed(struct world *world, size_t slot, bool clean)
     world_send(world->slots[slot].init_fd, INIT_SCRUBBED, &body, sizeof(body), 0);
 }
 
+void world_init_mounted(struct world *world, size_t slot, enum dc_code code)
+{
+    struct dc_err body = {.code = (int)code, .text = "no such layer"};
+
+    world->slots[slot].mount = false;
+    world_send(world->slots[slot].init_fd, INIT_MOUNTED, &body, sizeof(body), 0);
+}
+
 void world_child_ready(struct world *world, size_t slot)
 {
     world->slots[slot].spawned = false;
-    world_send(world->slots[slot].child_fd, CHILD_READY, NULL, 0, 1);
+    world_send(world->slots[slot].child_fd, CHILD_READY, NULL, 0, CHILD_READY_FDS);
 }
 
 void world_zygote_ready(struct world *world, size_t zygote, const char *problem)
@@ -398,7 +406,7 @@ static void hear_nursery(struct world *world)
             dc_close(slot->init_fd);
             slot->init_fd = link_message_take_fd(&message, 0);
             slot->made = true;
-            slot->used = slot->scrub = slot->collect = false;
+            slot->used = slot->scrub = slot->collect = slot->mount = false;
         } else {
             size_t i = 0;
 
@@ -468,11 +476,10 @@ static void hear_init(struct world *world, size_t index)
     struct link_message message;
 
     while (hear(slot->init_fd, &message)) {
-        assert(message.header.type == INIT_SCRUB || message.header.type == INIT_COLLECT);
-        if (message.header.type == INIT_SCRUB)
-            slot->scrub = true;
-        else
-            slot->collect = true;
+        slot->scrub |= message.header.type == INIT_SCRUB;
+        slot->collect |= message.header.type == INIT_COLLECT;
+        slot->mount |= message.header.type == INIT_MOUNT;
+        assert(slot->scrub || slot->collect || slot->mount);
         link_message_release(&message);
     }
 }
@@ -598,6 +605,8 @@ void world_behave(struct world *world)
             world_child_ready(world, i);
         if (slot->collect)
             world_send(slot->init_fd, INIT_COLLECTED, NULL, 0, 0);
+        if (slot->mount)
+            world_init_mounted(world, i, DC_OK);
         if (slot->scrub)
             world_init_scrubbed(world, i, true);
         slot->collect = false;
