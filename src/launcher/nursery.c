@@ -32,13 +32,37 @@ static pid_t clone_process(int flags)
 
 /* --- the sealed root ------------------------------------------------------------------------- */
 
+/* Of test builds only: anybody may make files in "/". */
+static int mount_writable_rootfs(struct dc_err *err)
+{
+    if (mount("layer", "empty", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0 ||
+        mkdir("empty/upper", 0755) < 0 || chmod("empty/upper", 0777) < 0 ||
+        mkdir("empty/work", 0755) < 0 ||
+        mount("root", "rootfs", "overlay", MS_NOSUID | MS_NODEV,
+              "lowerdir=rootfs,upperdir=empty/upper,workdir=empty/work,userxattr") < 0)
+        return dc_fail_errno(err, "mount a writable root");
+    return 0;
+}
+
+/* Of test builds only: what the runs' own mounts hide. */
+static int mount_shared_places(struct dc_err *err)
+{
+    if (mount("shared", "rootfs/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0 ||
+        mount("shared", "rootfs/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
+        return dc_fail_errno(err, "mount places for all runs");
+    return 0;
+}
+
 /* An overlay of the copied root over an empty directory shows no host path inside: its options are
  * relative to our working directory. Where the kernel refuses it, a read-only bind does. */
-static int mount_rootfs(struct dc_err *err)
+static int mount_rootfs(uint32_t without, struct dc_err *err)
 {
     const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV;
 
-    if (mount("root", "rootfs", "overlay", flags, "lowerdir=rootfs:empty") == 0)
+    if (seal_is_without(without, WITHOUT_READONLY))
+        return mount_writable_rootfs(err);
+    if (!seal_is_without(without, WITHOUT_OVERLAY) &&
+        mount("root", "rootfs", "overlay", flags, "lowerdir=rootfs:empty") == 0)
         return 0;
     if (mount("rootfs", "rootfs", NULL, MS_BIND, NULL) < 0 ||
         mount(NULL, "rootfs", NULL, MS_BIND | MS_REMOUNT | flags, NULL) < 0)
@@ -91,9 +115,13 @@ static int mount_dev(struct dc_err *err)
  * mounted in this namespace any more. */
 static int enter_sealed_root(const struct nursery_plan *plan, struct dc_err *err)
 {
+    uint32_t without = plan->options->without;
+
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return dc_fail_errno(err, "make mounts private");
-    if (mount_rootfs(err) < 0 || mount_dev(err) < 0 || layers_mount(plan, err) < 0)
+    if (mount_rootfs(without, err) < 0 || mount_dev(err) < 0 || layers_mount(plan, err) < 0)
+        return -err->code;
+    if (seal_is_without(without, WITHOUT_MOUNTS) && mount_shared_places(err) < 0)
         return -err->code;
     if (mount("proc", "rootfs/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return dc_fail_errno(err, "mount /proc (in a container whose /proc is masked this is "
@@ -215,7 +243,8 @@ static void zygote_main(const struct nursery_plan *plan, const struct runtime *r
     default_signals();
     if (layers_hide(&err) < 0 || sethostname("docle", 5) < 0 ||
         null_stdio(plan->options->debug, &err) < 0 ||
-        load_filter(plan->zygote_filter_fd, &err) < 0 ||
+        (!seal_is_without(plan->options->without, WITHOUT_ZYGOTE_FILTER) &&
+         load_filter(plan->zygote_filter_fd, &err) < 0) ||
         keep_only(control_fd, ZYGOTE_CONTROL_FD, &err) < 0 || tell_born(&err) < 0)
         _exit(1);
     if (plain)
@@ -228,12 +257,14 @@ static void zygote_main(const struct nursery_plan *plan, const struct runtime *r
 static void start_zygote(const struct nursery_plan *plan, const struct link_message *message)
 {
     struct nursery_zygote body;
+    int spaces = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
+    if (!seal_is_without(plan->options->without, WITHOUT_SERVICE_NETNS))
+        spaces |= CLONE_NEWNET;
     memcpy(&body, message->body, sizeof(body));
     if (body.runtime >= plan->options->runtime_count)
         return;
-    if (clone_process(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP) ==
-        0) {
+    if (clone_process(spaces) == 0) {
         zygote_main(plan, &plan->options->runtimes[body.runtime], body.plain != 0, message->fds[0]);
         _exit(1);
     }
@@ -336,10 +367,13 @@ static int await_ready(int link_fd, struct dc_err *err)
 
 int nursery_start(const struct nursery_plan *plan, struct nursery *ret_nursery, struct dc_err *err)
 {
+    int spaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
     int ends[2];
     pid_t pid;
     int result;
 
+    if (!seal_is_without(plan->options->without, WITHOUT_SERVICE_NETNS))
+        spaces |= CLONE_NEWNET;
     if (link_pair(ends, err) < 0)
         return -err->code;
     if (fchdir(plan->root_fd) < 0)
@@ -348,8 +382,7 @@ int nursery_start(const struct nursery_plan *plan, struct nursery *ret_nursery, 
      * born dumpable, until they are written. No run exists yet. */
     if (plan->rootless && prctl(PR_SET_DUMPABLE, 1) < 0)
         return dc_fail_errno(err, "PR_SET_DUMPABLE");
-    pid = clone_process(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
-                        CLONE_NEWNET);
+    pid = clone_process(spaces);
     if (pid == 0) {
         dc_close(ends[0]);
         nursery_main(plan, ends[1]);

@@ -132,11 +132,29 @@ static int parse_without(const char *text, uint32_t *without, struct dc_err *err
         const char *name;
         uint32_t flag;
     } all[] = {
-        {"seccomp", WITHOUT_SECCOMP}, {"landlock", WITHOUT_LANDLOCK}, {"netns", WITHOUT_NETNS},
-        {"pidns", WITHOUT_PIDNS},     {"mounts", WITHOUT_MOUNTS},     {"userns", WITHOUT_USERNS},
-        {"caps", WITHOUT_CAPS},       {"fd-scrub", WITHOUT_FD_SCRUB}, {"reseed", WITHOUT_RESEED},
-        {"rlimits", WITHOUT_RLIMITS}, {"cgroup", WITHOUT_CGROUP},     {"ipcns", WITHOUT_IPCNS},
+        {"seccomp", WITHOUT_SECCOMP},
+        {"landlock", WITHOUT_LANDLOCK},
+        {"netns", WITHOUT_NETNS},
+        {"pidns", WITHOUT_PIDNS},
+        {"mounts", WITHOUT_MOUNTS},
+        {"userns", WITHOUT_USERNS},
+        {"caps", WITHOUT_CAPS},
+        {"fd-scrub", WITHOUT_FD_SCRUB},
+        {"reseed", WITHOUT_RESEED},
+        {"rlimits", WITHOUT_RLIMITS},
+        {"cgroup", WITHOUT_CGROUP},
+        {"ipcns", WITHOUT_IPCNS},
         {"scrub", WITHOUT_SCRUB},
+        {"disk", WITHOUT_DISK},
+        {"deadline", WITHOUT_DEADLINE},
+        {"rate", WITHOUT_RATE},
+        {"cgroupns", WITHOUT_CGROUPNS},
+        {"init", WITHOUT_INIT},
+        {"socket-cap", WITHOUT_SOCKET_CAP},
+        {"overlay", WITHOUT_OVERLAY},
+        {"readonly", WITHOUT_READONLY},
+        {"service-netns", WITHOUT_SERVICE_NETNS},
+        {"zygote-filter", WITHOUT_ZYGOTE_FILTER},
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -339,8 +339,9 @@ void run_watch_limits(struct launcher *launcher, struct slot *slot, int64_t now)
     struct cgroup_usage usage;
     struct dc_err err;
     uint64_t fair_ns;
+    uint32_t without = launcher->options.without;
 
-    if (now >= slot->deadline_ns) {
+    if (now >= slot->deadline_ns && !seal_is_without(without, WITHOUT_DEADLINE)) {
         run_stop(launcher, slot, END_TIMEOUT);
         return;
     }
@@ -357,6 +358,7 @@ void run_watch_limits(struct launcher *launcher, struct slot *slot, int64_t now)
     fair_ns =
         (uint64_t)(now - run->started_ns) / 100 * run->request.cpus_centi + BURST_MS * DC_NS_PER_MS;
     if (!slot->leaf.throttled && usage.cpu_ns > fair_ns &&
+        !seal_is_without(without, WITHOUT_RATE) &&
         cgroup_leaf_throttle(&slot->leaf, run->request.cpus_centi, &err) < 0)
         dc_log_err(DC_LOG_WARN, NULL, &err, "slot %u: cannot cap its CPU rate", slot->index);
 }

@@ -43,6 +43,8 @@ static int open_leaf(struct launcher *launcher, struct slot *slot, struct dc_err
     (void)snprintf(name, sizeof(name), "slot%u", slot->index);
     if (cgroup_leaf_open(&launcher->cgroups, name, &slot->leaf, err) < 0)
         return -err->code;
+    if (!seal_is_without(launcher->options.without, WITHOUT_SOCKET_CAP))
+        cgroup_leaf_cap_sockets(&slot->leaf);
     if (slot->leaf.oom_event_fd >= 0)
         return loop_watch(launcher, slot->leaf.oom_event_fd, WATCH_OOM, slot->index, err);
     return 0;
@@ -143,7 +145,7 @@ static void scrubbed(struct launcher *launcher, struct slot *slot, bool clean)
 {
     struct dc_err err;
 
-    if (!clean && !(launcher->options.without & WITHOUT_SCRUB)) {
+    if (!clean && !seal_is_without(launcher->options.without, WITHOUT_SCRUB)) {
         slot_destroy(launcher, slot);
         return;
     }

@@ -9,6 +9,7 @@
 #ifndef DOCLE_PROTO_SPAWN_H
 #define DOCLE_PROTO_SPAWN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/limits.h"
@@ -76,7 +77,7 @@ enum seal_without {
     WITHOUT_LANDLOCK = 1u << 1,
     WITHOUT_NETNS = 1u << 2,
     WITHOUT_PIDNS = 1u << 3,
-    WITHOUT_MOUNTS = 1u << 4,
+    WITHOUT_MOUNTS = 1u << 4, /* /tmp, /dev/shm and /proc of the run's own */
     WITHOUT_USERNS = 1u << 5,
     WITHOUT_CAPS = 1u << 6,
     WITHOUT_FD_SCRUB = 1u << 7,
@@ -85,7 +86,28 @@ enum seal_without {
     WITHOUT_CGROUP = 1u << 10,
     WITHOUT_IPCNS = 1u << 11,
     WITHOUT_SCRUB = 1u << 12,
+    WITHOUT_DISK = 1u << 13,     /* the sizes of the run's file system */
+    WITHOUT_DEADLINE = 1u << 14, /* the end by time */
+    WITHOUT_RATE = 1u << 15,     /* the cap on CPU rate */
+    WITHOUT_CGROUPNS = 1u << 16,
+    WITHOUT_INIT = 1u << 17,          /* a run is pid 1 of a namespace, not pid 2 of the slot's */
+    WITHOUT_SERVICE_NETNS = 1u << 18, /* nursery and zygotes stay in the launcher's network */
+    WITHOUT_ZYGOTE_FILTER = 1u << 19,
+    WITHOUT_OVERLAY = 1u << 20, /* the root is a bind mount */
+    WITHOUT_SOCKET_CAP = 1u << 22,
+    WITHOUT_READONLY = 1u << 21, /* the root has a layer that can be written to */
 };
+
+static inline bool seal_is_without(uint32_t without, enum seal_without what)
+{
+#ifdef DOCLE_TEST_HOOKS
+    return (without & what) != 0;
+#else
+    (void)without;
+    (void)what;
+    return false;
+#endif
+}
 
 struct zygote_config {
     uint8_t landlock; /* required: a child that cannot have it gives up */

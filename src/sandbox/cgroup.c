@@ -457,6 +457,16 @@ int cgroup_leaf_limit(struct cgroup_leaf *leaf, uint64_t memory_max, uint32_t pi
     return 0;
 }
 
+void cgroup_leaf_cap_sockets(const struct cgroup_leaf *leaf)
+{
+    enum { SOCKET_BYTES_MAX = 16 << 20 };
+    struct dc_err absent;
+
+    if (leaf->tree->version == 1 && leaf->tree->has[CG_MEMORY])
+        dc_ignore(write_number(leaf->dir_fds[CG_MEMORY], "memory.kmem.tcp.limit_in_bytes",
+                               SOCKET_BYTES_MAX, &absent));
+}
+
 static void read_counters(const struct cgroup_leaf *leaf, struct cgroup_usage *usage)
 {
     bool v2 = leaf->tree->version == 2;

@@ -85,6 +85,12 @@ DC_MUST int cgroup_leaf_add(const struct cgroup_leaf *leaf, int pid, struct dc_e
 DC_MUST int cgroup_leaf_limit(struct cgroup_leaf *leaf, uint64_t memory_max, uint32_t pids_max,
                               struct dc_err *err);
 
+/* KERNEL v1: bounds what TCP and UDP hold in their buffers, on top of the memory limit. SECURITY:
+ * v1 counts it nowhere else, so without this a run fills what the whole host has for its
+ * connections (m14_tcp_buffers.py, m14_udp_buffers.py). v2 charges it to memory. Once after
+ * opening. */
+void cgroup_leaf_cap_sockets(const struct cgroup_leaf *leaf);
+
 /* Starts measuring: peak is reset where the kernel can, counters get a new baseline. */
 DC_MUST int cgroup_leaf_begin(struct cgroup_leaf *leaf, struct dc_err *err);
 DC_MUST int cgroup_leaf_read(const struct cgroup_leaf *leaf, struct cgroup_usage *ret_usage,

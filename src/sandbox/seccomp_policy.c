@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -119,7 +120,6 @@ static const char *const allowed[] = {
     "lstat",
     "madvise",
     "membarrier",
-    "memfd_create",
     "mincore",
     "mkdir",
     "mkdirat",
@@ -127,7 +127,6 @@ static const char *const allowed[] = {
     "mknodat",
     "mlock",
     "mlock2",
-    "mmap",
     "mprotect",
     "mremap",
     "msync",
@@ -306,11 +305,22 @@ static const char *const refused[] = {
     }
 
 static const struct seccomp_clause clone_clauses[] = {
-    /* 0x80 (a time namespace) lies in the exit-signal byte of the legacy call. */
+    /* 0x80 (a time namespace) lies in the exit-signal byte of the legacy call. CLONE_PARENT would
+     * make children of our zygote, which nobody waits for: they would fill the slot's process limit
+     * for whoever gets it next (k29_clone_parent.py). */
     {{{.arg = 0,
        .mask = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-               CLONE_NEWNET | CLONE_NEWCGROUP | 0x80,
+               CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_PARENT | 0x80,
        .value = 0}}},
+};
+
+/* Huge pages come from a pool of the host's and are not charged to a memory limit. */
+static const struct seccomp_clause no_huge_mmap[] = {
+    {{{.arg = 3, .mask = MAP_HUGETLB, .value = 0}}},
+};
+
+static const struct seccomp_clause no_huge_memfd[] = {
+    {{{.arg = 1, .mask = MFD_HUGETLB, .value = 0}}},
 };
 
 static const struct seccomp_clause own_process[] = {{IS(0, 0)}};
@@ -347,21 +357,29 @@ static const struct seccomp_clause ioctl_clauses[] = {
     {IS(1, SIOCGIFNETMASK)}, {IS(1, SIOCGIFHWADDR)},
 };
 
-enum { TYPE_MASK = 0xf, PROTOCOL_MPTCP = 262, LEVEL_TCP = 6, OPTION_TCP_ULP = 31 };
-#define INET(family, type)                                                                         \
+/* Protocols by number, as others (MPTCP, SCTP, UDP-Lite, L2TP) make the kernel load modules. ICMP
+ * is let through for its answer, EACCES. */
+enum { TYPE_MASK = 0xf, LEVEL_TCP = 6, OPTION_TCP_ULP = 31 };
+#define INET(family, type, protocol)                                                               \
     {                                                                                              \
         {                                                                                          \
             {.arg = 0, .mask = 0xffffffff, .value = (family)},                                     \
                 {.arg = 1, .mask = TYPE_MASK, .value = (type)},                                    \
-                {.arg = 2, .mask = 0xffffffff, .value = PROTOCOL_MPTCP, .negate = true},           \
+                {.arg = 2, .mask = 0xffffffff, .value = (protocol)},                               \
         }                                                                                          \
     }
 static const struct seccomp_clause socket_clauses[] = {
     {IS(0, AF_UNIX)},
-    INET(AF_INET, SOCK_STREAM),
-    INET(AF_INET, SOCK_DGRAM),
-    INET(AF_INET6, SOCK_STREAM),
-    INET(AF_INET6, SOCK_DGRAM),
+    INET(AF_INET, SOCK_STREAM, 0),
+    INET(AF_INET, SOCK_STREAM, IPPROTO_TCP),
+    INET(AF_INET, SOCK_DGRAM, 0),
+    INET(AF_INET, SOCK_DGRAM, IPPROTO_UDP),
+    INET(AF_INET, SOCK_DGRAM, IPPROTO_ICMP),
+    INET(AF_INET6, SOCK_STREAM, 0),
+    INET(AF_INET6, SOCK_STREAM, IPPROTO_TCP),
+    INET(AF_INET6, SOCK_DGRAM, 0),
+    INET(AF_INET6, SOCK_DGRAM, IPPROTO_UDP),
+    INET(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6),
     {{{.arg = 0, .mask = 0xffffffff, .value = AF_NETLINK},
       {.arg = 2, .mask = 0xffffffff, .value = NETLINK_ROUTE}}},
 };
@@ -378,6 +396,8 @@ static const struct {
     struct seccomp_check check;
 } checked[] = {
     {"clone", {EPERM, COUNT(clone_clauses), clone_clauses}},
+    {"mmap", {EINVAL, COUNT(no_huge_mmap), no_huge_mmap}},
+    {"memfd_create", {EINVAL, COUNT(no_huge_memfd), no_huge_memfd}},
     {"prlimit64", {EPERM, COUNT(own_process), own_process}},
     {"personality", {EPERM, COUNT(personality_clauses), personality_clauses}},
     {"futex", {ENOSYS, COUNT(futex_clauses), futex_clauses}},

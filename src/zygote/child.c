@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,15 +29,9 @@ enum {
  * first. */
 #define FILE_MAX_BYTES (UINT64_C(4) << 30)
 
-static bool without(const struct child_plan *plan, uint32_t what)
+static bool without(const struct child_plan *plan, enum seal_without what)
 {
-#ifdef DOCLE_TEST_HOOKS
-    return (plan->config.without & what) != 0;
-#else
-    (void)plan;
-    (void)what;
-    return false;
-#endif
+    return seal_is_without(plan->config.without, what);
 }
 
 /* --- sealing --------------------------------------------------------------------------------- */
@@ -56,16 +51,24 @@ static int enter_namespaces(const struct child_plan *plan, struct dc_err *err)
 {
     uint64_t disk_bytes = (uint64_t)plan->spawn.disk_mb << 20;
     uint32_t inodes = INODES_BASE + INODES_PER_MB * plan->spawn.disk_mb;
-    int spaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    int spaces = CLONE_NEWNS | CLONE_NEWUTS;
 
     if (!without(plan, WITHOUT_NETNS) && setns(plan->netns_fd, CLONE_NEWNET) < 0)
         return dc_fail_errno(err, "enter the network namespace");
     if (!without(plan, WITHOUT_IPCNS))
         spaces |= CLONE_NEWIPC;
+    if (!without(plan, WITHOUT_CGROUPNS))
+        spaces |= CLONE_NEWCGROUP;
     if (unshare(spaces) < 0)
         return dc_fail_errno(err, "unshare namespaces");
-    if (!without(plan, WITHOUT_MOUNTS) && seal_mounts(disk_bytes, inodes, plan->spawn.uid, err) < 0)
+    if (without(plan, WITHOUT_DISK))
+        disk_bytes = inodes = 0; /* tmpfs takes it for no limit */
+    if (seal_mounts(disk_bytes, inodes, plan->spawn.uid, err) < 0)
         return -err->code;
+    if (without(plan, WITHOUT_MOUNTS) &&
+        (umount2("/tmp", MNT_DETACH) < 0 || umount2("/dev/shm", MNT_DETACH) < 0 ||
+         umount2("/proc", MNT_DETACH) < 0))
+        return dc_fail_errno(err, "uncover what all runs share");
     return 0;
 }
 
@@ -131,6 +134,8 @@ static int seal(const struct child_plan *plan, int ret_fds[static CHILD_READY_FD
         return -err->code;
     if (drop_rights(plan, err) < 0 || apply_filters(plan, err) < 0)
         return -err->code;
+    if (hooks->remake && hooks->remake(hooks->context) < 0)
+        return dc_fail(err, DC_BUG, 0, "the runtime's event loop could not be made anew");
     if (!without(plan, WITHOUT_RESEED) && hooks->reseed && hooks->reseed(hooks->context) < 0)
         return dc_fail(err, DC_BUG, 0, "the runtime could not be reseeded");
     return 0;

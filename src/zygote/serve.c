@@ -142,6 +142,7 @@ static void become_training(struct zygote *zygote, int report_fd, struct zygote_
     if (hooks->after_fork_child)
         hooks->after_fork_child(hooks->context);
     if (fd_list_scrub(&zygote->inherited, keep, 1, &err) < 0 ||
+        (hooks->remake && hooks->remake(hooks->context) < 0) ||
         (hooks->reseed && hooks->reseed(hooks->context) < 0))
         _exit(1);
     training_fd = report_fd;
@@ -232,14 +233,17 @@ static bool spawn_message_valid(const struct link_message *message)
            message->header.fd_count == ZYGOTE_SPAWN_FDS + spawn.cgroup_count;
 }
 
-static bool wants_pidns(const struct zygote *zygote)
+/* Children of this process are born in the slot's pid namespace from here on. */
+static int enter_pidns(const struct zygote *zygote, const struct child_plan *plan)
 {
-#ifdef DOCLE_TEST_HOOKS
-    return !(zygote->config.without & WITHOUT_PIDNS);
-#else
-    (void)zygote;
-    return true;
-#endif
+    if (seal_is_without(zygote->config.without, WITHOUT_PIDNS))
+        return 0;
+    if (seal_is_without(zygote->config.without, WITHOUT_INIT)) {
+        DC_AUTO(dc_close) int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+
+        return setns(own, CLONE_NEWPID) < 0 ? -1 : unshare(CLONE_NEWPID);
+    }
+    return setns(plan->pidns_fd, CLONE_NEWPID);
 }
 
 static void refuse_spawn(const struct child_plan *plan, const char *what)
@@ -263,8 +267,7 @@ static bool spawn(struct zygote *zygote, struct link_message *message, struct ch
         refuse_spawn(plan, "too many children");
         return false;
     }
-    /* Children of this process are born in the slot's pid namespace from here on. */
-    if (wants_pidns(zygote) && setns(plan->pidns_fd, CLONE_NEWPID) < 0) {
+    if (enter_pidns(zygote, plan) < 0) {
         refuse_spawn(plan, "enter the slot's pid namespace");
         return false;
     }

@@ -31,8 +31,9 @@ struct zygote_hooks {
     void (*after_fork_parent)(void *context);
     /* First thing in the child, before it is sealed: repair locks and the like. */
     void (*after_fork_child)(void *context);
-    /* In the sealed child, under seccomp: remake event loops, reseed random number generators.
-     * Called in the training child too. Returns 0, or -1: the child is given up. */
+    /* In the sealed child, under seccomp: remake event loops, then reseed random number generators.
+     * Called in the training child too. Return 0, or -1: the child is given up. */
+    int (*remake)(void *context);
     int (*reseed)(void *context);
     bool skip_training; /* for a server whose children exec anyway */
     void *context;

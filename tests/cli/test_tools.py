@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import REPOSITORY, environment
+from conftest import BUILD, REPOSITORY, environment
 
 
 def fake(folder, name, script):
@@ -67,3 +67,10 @@ def test_setup_says_what_to_type_without_rights(tools):
 
 def test_setup_refuses_unknown_groups(tools):
     assert run_setup(tools, "xyzzy").returncode == 2
+
+
+def test_no_defence_can_be_switched_off():
+    """--without is for builds with -Dtest_hooks=true alone."""
+    done = subprocess.run([BUILD / "docle-launcher", "--without=seccomp"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "--without=seccomp: unknown option" in done.stderr

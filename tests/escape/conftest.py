@@ -9,11 +9,12 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 
 import pytest
 
-from escape import HELLO, TOP, has_switches
+from escape import HELLO, HERE, TOP, has_switches
 
 
 @pytest.fixture(scope="session")
@@ -55,17 +56,54 @@ def switched(make_root, sealed):
     return build / "docle-launcher", make_root(build)
 
 
+def say_hello(launcher):
+    for lang, code in HELLO.items():
+        ended = launcher.run(code, lang)
+        assert (ended.outcome, ended.out) == ("exited 0", "hello\n"), ended
+
+
+@pytest.fixture(scope="session")
+def begin():
+    """Remembers how a new launcher looks when nothing was done to it yet."""
+
+    def remember(launcher):
+        say_hello(launcher)
+        launcher.first_shape = launcher.steady_shape()
+        return launcher
+
+    return remember
+
+
 @pytest.fixture
 def check_host():
-    """The host check: nothing of a run is left, mounts are as before, and the next runs are fine."""
-    mounts = pathlib.Path("/proc/self/mountinfo").read_text()
+    """The host check: nothing of a run is left, mounts and the launcher's processes are as before, and the
+    next runs are fine."""
+    before = set(our_mounts())
 
     def check(launcher):
         assert launcher.host_leftovers() == []
-        for lang, code in HELLO.items():
-            ended = launcher.run(code, lang)
-            assert (ended.outcome, ended.out) == ("exited 0", "hello\n"), ended
+        say_hello(launcher)
         assert launcher.host_leftovers() == []
-        assert pathlib.Path("/proc/self/mountinfo").read_text() == mounts
+        assert set(our_mounts()) <= before
+        if launcher.first_shape:
+            assert launcher.steady_shape(launcher.first_shape) == launcher.first_shape
 
     return check
+
+
+def our_mounts():
+    """Mounts of the host where a run or a sealed root has its own; others may mount as they like."""
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        place = line.split()[4]
+        if place in ("/workspace", "/tmp", "/dev/shm", "/proc") or "/rootfs" in place or "docle-escape" in place:
+            yield line
+
+
+@pytest.fixture(scope="session")
+def outer_network():
+    """The start of a command that runs in a network of fake hosts without any way out."""
+    program = [sys.executable, HERE / "outer_network.py"]
+    with subprocess.Popen(["unshare", "--net", *program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"ready\n"
+        yield ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+        holder.stdin.close()

@@ -85,15 +85,18 @@ class Launcher:
 
     _uid_bases = iter(range(1_200_000_000 + os.getpid() * 64, 1_800_000_000, 64))
 
-    def __init__(self, program, root, without=(), slots=3, options=()):
+    def __init__(self, program, root, without=(), slots=3, options=(), before=()):
+        """before: words in front of the command, of a program that execs it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.slots, self.uid_base = slots, next(self._uid_bases)
-        command = [str(program), "--root", os.path.realpath(pathlib.Path(root) / "current"),
+        command = [*before, str(program), "--root", os.path.realpath(pathlib.Path(root) / "current"),
                    "--link-fd", str(theirs.fileno()), "--slots", str(slots),
                    "--uid-base", str(self.uid_base),
                    *[f"--without={name}" for name in without], *options]
         self._log = os.memfd_create("log")
         self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=self._log)
+        self.pid = self._process.pid
+        self.first_shape = None
         theirs.close()
         self._link, self._count, self._waiting = ours, 0, []
         self.runtimes = self._read_hello(self._receive(LAUNCH_HELLO))
@@ -171,6 +174,69 @@ class Launcher:
         return self.finish(self.start(code, lang, **limits))
 
     # --- the host check -----------------------------------------------------------------------
+
+    def _descendants(self):
+        found = [self.pid]
+        for pid in found:
+            with contextlib.suppress(OSError):
+                for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                    found += [int(child) for child in (task / "children").read_text().split()]
+        return found
+
+    def zygotes(self):
+        """{host pid: descriptors} of the fork servers."""
+        found = {}
+        for pid in self._descendants():
+            with contextlib.suppress(OSError):
+                if b"bootstrap" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found[pid] = len(os.listdir(f"/proc/{pid}/fd"))
+        return found
+
+    def zygote_number(self, lang):
+        """The process id of the language's zygote as it sees itself."""
+        for pid in self.zygotes():
+            if f"/{lang}".encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                status = pathlib.Path(f"/proc/{pid}/status").read_text()
+                return int(status.split("\nNSpid:\t")[1].split("\n")[0].split()[-1])
+        raise AssertionError(f"no zygote of {lang}")
+
+    def inits(self):
+        """Host pids of the inits of the slots: alone in their kind of pid namespace."""
+        zygotes = self.zygotes()
+        own = {os.readlink(f"/proc/{pid}/ns/pid") for pid in [self.pid, *zygotes]}
+        return [pid for pid in self._descendants() if os.readlink(f"/proc/{pid}/ns/pid") not in own]
+
+    def set_last_pid(self, number):
+        """The next process in the pid namespace of the only slot has the number after this one, unless its init
+        is about to set the counter back."""
+        (init,) = self.inits()
+        subprocess.run(["nsenter", f"--pid=/proc/{init}/ns/pid", "sh", "-c",
+                        f"echo {number} >/proc/sys/kernel/ns_last_pid"], check=True)
+
+    def shape(self):
+        """What must be as before once a run is gone: processes, zygotes, namespaces, descriptors."""
+        pids = self._descendants()
+        spaces = {}
+        for pid in pids:
+            for kind in ("mnt", "net", "pid", "user"):
+                with contextlib.suppress(OSError):
+                    spaces.setdefault(kind, set()).add(os.readlink(f"/proc/{pid}/ns/{kind}"))
+        return {"processes": len(pids), "zygotes": self.zygotes(),
+                "descriptors": len(os.listdir(f"/proc/{self.pid}/fd")),
+                **{kind: len(names) for kind, names in spaces.items()}}
+
+    def steady_shape(self, wanted=None):
+        """The shape once it stays as it is, and is the wanted one, or as it is at last."""
+        deadline = time.monotonic() + PATIENCE_S
+        last, same = None, 0
+        while same < 3 or (wanted and last != wanted):
+            now = self.shape()
+            same = same + 1 if now == last else 0
+            last = now
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.005)
+        return last
 
     def slot_processes(self):
         """Processes that have the id of a slot, by whatever namespace they hide in."""

@@ -72,14 +72,14 @@ SWITCHED.sort(key=lambda one: one[1])  # launchers are shared by neighbours
 
 
 @pytest.fixture(scope="module")
-def launcher(sealed):
+def launcher(sealed, begin):
     """One slot, so that every run follows another in it."""
     with Launcher(*sealed, slots=1) as one:
-        yield one
+        yield begin(one)
 
 
 @pytest.fixture(scope="module")
-def weakened(switched):
+def weakened(switched, outer_network):
     """Launchers by what is switched off; one at a time is alive."""
     alive = {}
 
@@ -88,7 +88,8 @@ def weakened(switched):
             for old in alive.values():
                 old.close()
             alive.clear()
-            alive[names] = Launcher(*switched, without=names, slots=1)
+            before = outer_network if "service-netns" in names else ()
+            alive[names] = Launcher(*switched, without=names, slots=1, before=before)
         return alive[names]
 
     yield get

@@ -21,17 +21,44 @@ RANDOM = {
 }
 
 
-def columns(launcher, lang, runs):
+WHO = {"python": "import os\nprint(os.getpid())\n", "node": "console.log(process.pid);\n"}
+# Columns of the above.
+LANGUAGE_OWN = {"python": {2}, "node": {2}}
+OPENSSL = {"python": set(), "node": {0, 1, 3, 5, 6}}  # in Python nothing drew from it before the fork
+
+
+def count_columns(rows):
     """How many different values each kind of random number had."""
-    rows = [launcher.run(RANDOM[lang], lang).out.split() for _ in range(runs)]
     assert {len(row) for row in rows} == {7}, rows[0]
     return [len(set(column)) for column in zip(*rows, strict=True)]
 
 
+def columns(launcher, lang, runs):
+    return count_columns([launcher.run(RANDOM[lang], lang).out.split() for _ in range(runs)])
+
+
+def same_columns(counts):
+    return {i for i, count in enumerate(counts) if count == 1}
+
+
+def columns_as_zygote(launcher, lang, runs):
+    """The same by runs that have the process id which their zygote has in its own namespace."""
+    rows = []
+    wanted = launcher.zygote_number(lang)
+    for _ in range(20 * runs):
+        launcher.set_last_pid(wanted - 1)
+        pid, *row = launcher.run(WHO[lang] + RANDOM[lang], lang).out.split()
+        if pid == str(wanted):
+            rows.append(row)
+        if len(rows) == runs:
+            break
+    return count_columns(rows)
+
+
 @pytest.fixture(scope="module")
-def launcher(sealed):
+def launcher(sealed, begin):
     with Launcher(*sealed, slots=2) as one:
-        yield one
+        yield begin(one)
 
 
 @pytest.mark.parametrize("lang", ["python", "node"])
@@ -41,18 +68,22 @@ def test_random_numbers_are_never_alike(launcher, check_host, lang):
     check_host(launcher)
 
 
-def test_reseeding_makes_them_differ(switched):
-    """Z-02 without its defence: Python's generator is the fork's."""
-    with Launcher(*switched, without=["reseed"], slots=2) as weak:
-        assert 1 in columns(weak, "python", 5)
+@pytest.mark.parametrize("lang", ["python", "node"])
+def test_random_numbers_differ_with_the_zygotes_own_number(sealed, begin, check_host, lang):
+    """Z-05: runs whose process id is the zygote's, by which OpenSSL would not notice a fork."""
+    with Launcher(*sealed, slots=1) as one:
+        begin(one)
+        assert columns_as_zygote(one, lang, 20) == [20] * 7
+        check_host(one)
 
 
-def test_node_has_two_layers_of_randomness(switched):
-    """Z-01 without its defence: the addon then says that V8 was not reseeded, and the bootstrap seeds each
-    context from OpenSSL, which notices the fork by the process id: still no two alike. (The event loop,
-    which is made anew in the same step, is left with descriptors of nothing, so those stay too.)"""
-    with Launcher(*switched, without=["reseed", "fd-scrub"], slots=2) as weak:
-        assert columns(weak, "node", 5) == [5] * 7
+@pytest.mark.parametrize("lang", ["python", "node"])
+def test_reseeding_makes_them_differ(switched, lang):
+    """Z-01, Z-02 without their defence: the generators of the language are the fork's; those of OpenSSL notice
+    it by the process id, and so do not in the case of Z-05."""
+    with Launcher(*switched, without=["reseed"], slots=1) as weak:
+        assert LANGUAGE_OWN[lang] <= same_columns(columns(weak, lang, 5))
+        assert LANGUAGE_OWN[lang] | OPENSSL[lang] <= same_columns(columns_as_zygote(weak, lang, 5))
 
 
 def test_slots_are_used_again_by_strangers(launcher, check_host, sealed):
@@ -100,11 +131,21 @@ FORK_CHAIN = (HERE / "attacks" / "p08_fork_chain.py").read_text()
 def test_rate_holds_for_all_processes_together(launcher, check_host, code):
     """P-08: half a core for the run, whoever of it forks when. The slack is what it may use before it is
     slowed, and one period of the kernel's quota on each side."""
-    for _ in range(5):
+    for _ in range(3):
         ended = launcher.run(code, timeout_ms=2000, cpus=50)
         assert ended.outcome == "timeout 9", ended
-        assert ended.cpu_ns <= ended.wall_ns / 2 + 400_000_000, (ended.cpu_ns / 1e9, ended.wall_ns / 1e9)
+        assert beyond_half_a_core(ended) <= 0, ended
     check_host(launcher)
+
+
+def beyond_half_a_core(ended):
+    return ended.cpu_ns - ended.wall_ns // 2 - 400_000_000
+
+
+def test_rate_is_what_holds_them(switched):
+    """P-08 without its defence: on a machine that is busy, too, one of some tries gets more."""
+    with Launcher(*switched, without=["rate"], slots=1) as weak:
+        assert any(beyond_half_a_core(weak.run(MANY_BUSY, timeout_ms=2000, cpus=50)) > 0 for _ in range(10))
 
 
 def test_peak_is_the_limit(launcher):

@@ -139,7 +139,7 @@ function main() {
 
   startOverIfNeeded(run, path, freshFlags);
   settleProcess(run, path);
-  if (!run.reseeded) settleRandomness(vm, crypto);
+  if (run.alike) settleRandomness(vm, crypto);
   refuseWorkers();
   os.cpus = () => structuredClone(processors);
   for (const name of Object.keys(Module._cache)) delete Module._cache[name];

@@ -2,7 +2,7 @@
  * The addon docle.node: the thin layer between Node and the fork server. Node-API only, so one file
  * serves every Node from 18 on. Used by bootstrap.js alone.
  *
- *   serve()                    in a child only: {training, entrypoint, args, heapMB, reseeded}; the
+ *   serve()                    in a child only: {training, entrypoint, args, heapMB, alike}; the
  *                              C environment is the run's
  *   guard()                    see loop_guard.h
  *   finish(code)               ends the process
@@ -36,7 +36,7 @@ enum { ARGV_MAX = DC_ARGS_MAX + 16 };
 
 static uv_loop_t *main_loop;
 static pid_t zygote_pid;
-static bool v8_reseeded;
+static bool v8_alike; /* its own generator is the same in all forks */
 
 _Noreturn static void finish(int code)
 {
@@ -53,15 +53,19 @@ static napi_value throw_text(napi_env env, const char *text)
 /* --- serving --------------------------------------------------------------------------------- */
 
 /* By now every inherited descriptor is /dev/null, so the loop cannot touch the zygote's. */
+static int remake(void *context)
+{
+    (void)context;
+    return uv_loop_fork(main_loop) == 0 ? 0 : -1;
+}
+
 static int reseed(void *context)
 {
     (void)context;
-    if (uv_loop_fork(main_loop) != 0)
-        return -1;
     /* OpenSSL notices a fork by the process id, and by it alone. */
     if (getpid() == zygote_pid && !reach_reseed_openssl())
         return -1;
-    v8_reseeded = reach_reseed_v8();
+    v8_alike = !reach_reseed_v8();
     return 0;
 }
 
@@ -98,8 +102,8 @@ static napi_value run_object(napi_env env, const struct zygote_run *run)
         napi_set_named_property(env, object, "entrypoint", value) != napi_ok ||
         napi_get_boolean(env, run->training, &value) != napi_ok ||
         napi_set_named_property(env, object, "training", value) != napi_ok ||
-        napi_get_boolean(env, v8_reseeded, &value) != napi_ok ||
-        napi_set_named_property(env, object, "reseeded", value) != napi_ok ||
+        napi_get_boolean(env, v8_alike, &value) != napi_ok ||
+        napi_set_named_property(env, object, "alike", value) != napi_ok ||
         napi_create_uint32(env, heap_mb(run->memory_mb), &value) != napi_ok ||
         napi_set_named_property(env, object, "heapMB", value) != napi_ok)
         return NULL;
@@ -108,7 +112,7 @@ static napi_value run_object(napi_env env, const struct zygote_run *run)
 
 static napi_value js_serve(napi_env env, napi_callback_info info)
 {
-    static const struct zygote_hooks hooks = {.reseed = reseed};
+    static const struct zygote_hooks hooks = {.remake = remake, .reseed = reseed};
     struct zygote_run run;
     struct dc_err err;
 

@@ -1,4 +1,5 @@
 # F-14 (python): a set-uid copy of a shell, and what the root has of such files
+# A file that a run makes is its own, so there is nobody to become by it, whatever is switched off.
 # expect: 1000 1000 0
 import os
 import shutil

@@ -1,5 +1,6 @@
 # F-18 (python): what /proc/self tells of the server, the launcher and its settings
 # expect: end
+# without: overlay
 import os
 
 text = b""

@@ -1,6 +1,6 @@
 # F-24 (python): files of the run before
-# Without its mounts a run has no place for its files and does not begin, so no switch shows this.
 # expect: [] [] ['attack.py', 'main.py']
+# without: mounts -> exited 1: [[]'mark'] [[]'mark'] *
 # twice: same slot
 import os
 

@@ -1,5 +1,6 @@
 # N-05 (python): resolving a name: no answer, at once
 # expect: True True
+# without: netns + service-netns -> exited 0: ok
 import socket
 import time
 

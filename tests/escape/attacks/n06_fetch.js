@@ -1,3 +1,5 @@
 // N-06 (node): fetch fails as a TypeError
 // expect: TypeError fetch failed ENETUNREACH
-fetch("http://198.51.100.1/").catch((error) => console.log(error.name, error.message, error.cause.code));
+// without: netns + service-netns -> exited 0: 200
+fetch("http://198.51.100.1/").then((answer) => console.log(answer.status),
+  (error) => console.log(error.name, error.message, error.cause.code));

@@ -1,4 +1,5 @@
 # N-08 (python): not an attack: a server and its client in one run
+# What must work; there is nothing to switch off.
 # expect: pong
 # twice: same slot
 import socket

@@ -1,4 +1,4 @@
-# P-02 (python): the fork bomb of shells
+# P-02 (python): the fork bomb of shells; P-23 shows, within bounds, what it would do without its control group
 # outcome: timeout 9
 # expect:
 # hits: processes

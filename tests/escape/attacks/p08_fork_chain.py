@@ -3,7 +3,7 @@
 # outcome: timeout 9
 # expect:
 # limits: timeout_ms=2000 cpus=50
-# The CPU time that it got is looked at in test_many.py.
+# What it got of the CPU is looked at in test_many.py, with and without the cap.
 import os
 import time
 

@@ -1,6 +1,7 @@
 # P-16 (python): abort, which in pid 1 would come out as another signal
 # outcome: signalled 6
 # expect:
+# without: init -> signalled 11:*
 import os
 
 os.abort()

@@ -1,6 +1,6 @@
 # Z-10 (python): writing to whatever the fork inherited; the host check asks the zygote again
-# O-09 shows the same with the defence off.
 # expect: 0
+# without: fd-scrub -> sandbox_error -1:*
 import os
 
 from attack import attempt

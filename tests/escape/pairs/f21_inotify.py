@@ -1,6 +1,7 @@
 # F-21 (python): the first watches the folders that both see, while the second makes and opens files there
 # expect: made
 # first: False
+# without: mounts -> first: True
 import ctypes
 import os
 import sys

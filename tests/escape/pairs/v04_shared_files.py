@@ -1,7 +1,7 @@
 # V-04 (python): files of the first in /dev/shm, /tmp and the workspace
-# Without its mounts a run has no place for its files and does not begin, so no switch shows this.
 # expect: False False False
 # first: True True True
+# without: mounts -> True True False
 import os
 import sys
 

@@ -1,6 +1,7 @@
 # Z-07 (python): the second searches its memory for what the first holds, and for words of the server
 # Words are kept, and looked for, with every letter moved by one, so that no copy is our own. What the second
 # holds itself is found: the search works.
+# No switch: what is not there cannot be let in by one.
 # expect: 1 0 0 0 0
 # first: 23000
 import sys
