@@ -4,6 +4,7 @@ input, which comes when the second has ended; then it may print a line. Header a
 further:
   expect:  the second's line
   first:   the first's line, after "ready"
+  limits:  of both
   without: what is seen is the second's line, or with "first: " before it, the first's
 """
 
@@ -24,6 +25,8 @@ class Pair:
         self.name, self.code, self.lang = path.name, path.read_text(), LANGUAGES[path.suffix]
         notes = re.findall(r"^(?:#|//) ([a-z]+): ?(.*)$", self.code, re.M)
         self.expected = {"first": "", **{key: text for key, text in notes if key in ("expect", "first")}}
+        limits = dict(notes).get("limits", "")
+        self.limits = {key: int(number) for key, number in re.findall(r"(\w+)=(\d+)", limits)}
         self.without = []
         for key, note in notes:
             if key == "without":
@@ -31,7 +34,7 @@ class Pair:
                 self.without.append((tuple(names.split(" + ")), seen or None))
 
     def _start(self, launcher, role, **more):
-        return launcher.start(self.code, self.lang, files={**HELPER, "role": role.encode()}, **more)
+        return launcher.start(self.code, self.lang, files={**HELPER, "role": role.encode()}, **self.limits, **more)
 
     def observe(self, launcher):
         """({"expect": the second's line, "first": the first's}, both runs)"""
@@ -64,9 +67,9 @@ def test_apart(pair_launcher, check_host, pair):
 
 
 @pytest.fixture(scope="module")
-def pair_launcher(sealed):
+def pair_launcher(sealed, begin):
     with Launcher(*sealed, slots=2) as launcher:
-        yield launcher
+        yield begin(launcher)
 
 
 @pytest.mark.parametrize(("pair", "names", "wanted"), SWITCHED,
