@@ -134,18 +134,18 @@ def test_rate_holds_for_all_processes_together(launcher, check_host, code):
     for _ in range(3):
         ended = launcher.run(code, timeout_ms=2000, cpus=50)
         assert ended.outcome == "timeout 9", ended
-        assert beyond_half_a_core(ended) <= 0, ended
+        assert beyond(50, ended) <= 0, ended
     check_host(launcher)
 
 
-def beyond_half_a_core(ended):
-    return ended.cpu_ns - ended.wall_ns // 2 - 400_000_000
+def beyond(cpus, ended):
+    return ended.cpu_ns - ended.wall_ns // 100 * cpus - 400_000_000
 
 
 def test_rate_is_what_holds_them(switched):
-    """P-08 without its defence: on a machine that is busy, too, one of some tries gets more."""
+    """P-08 without its defence: of a tenth of a core, as on a machine that is busy nobody may get half of one."""
     with Launcher(*switched, without=["rate"], slots=1) as weak:
-        assert any(beyond_half_a_core(weak.run(MANY_BUSY, timeout_ms=2000, cpus=50)) > 0 for _ in range(10))
+        assert any(beyond(10, weak.run(MANY_BUSY, timeout_ms=2000, cpus=10)) > 0 for _ in range(10))
 
 
 def test_peak_is_the_limit(launcher):
