@@ -17,7 +17,7 @@ $(BUILD)/build.ninja:
 	@tools/setup build
 	meson setup $(BUILD) -Dtests=false
 
-build: $(BUILD)/build.ninja ## build/docle and build/docle-launcher
+build: $(BUILD)/build.ninja ## build/docle, docle-launcher and docle-egress
 	@tools/setup build
 	@ninja -C $(BUILD) -n | grep -q 'no work to do' || ninja -C $(BUILD)
 

@@ -30,10 +30,12 @@ enum { READY_WAIT_MS = 60000, EXIT_CANCELLED = 130 };
 
 struct run_call {
     struct run_request request;
+    struct run_network_limits network;
     bool json;
     const char *stdin_path;
     const char *artifacts_dir;
 
+    const struct config *config;
     struct launch_plan plan;
     struct launcher_keeper keeper;
     uv_loop_t loop;
@@ -59,6 +61,8 @@ enum option {
     OPTION_ARTIFACT,
     OPTION_ARTIFACTS_DIR,
     OPTION_JSON,
+    OPTION_ALLOW_NET,
+    OPTION_ALLOW_PORT,
     OPTION_TIMEOUT_MS, /* from here on: policy */
     OPTION_MEMORY_MB,
     OPTION_DISK_MB,
@@ -89,6 +93,11 @@ static const struct cli_option run_options[] = {
          "they are in the result only."},
     [OPTION_JSON] = {"json", 0, NULL,
                      "Print the result as the API does, instead of the program's output."},
+    [OPTION_ALLOW_NET] = {"allow-net", 0, "HOST",
+                          "A host that the program may reach: api.example.com, '*.example.com', "
+                          "db.example.com:5432, or '*' for every public one. Default: none."},
+    [OPTION_ALLOW_PORT] = {"allow-port", 0, "PORT",
+                           "A port on those hosts, instead of 80 and 443."},
     [OPTION_TIMEOUT_MS] = {"timeout-ms", 't', "MS", "Time limit. Default: 3000."},
     [OPTION_MEMORY_MB] = {"memory-mb", 'm', "MB", "Memory limit. Default: 256."},
     [OPTION_DISK_MB] = {"disk-mb", 0, "MB", "Limit on files. Default: a quarter of the memory."},
@@ -118,6 +127,15 @@ static int take_policy(struct run_request *request, int option, const char *valu
         return dc_context(err, "--%s", run_options[option].name);
     run_request_set_policy(request, policy_of[option], number);
     return 0;
+}
+
+static int take_port(struct run_request *request, const char *value, struct dc_err *err)
+{
+    uint32_t port;
+
+    if (cli_number(value, 1, UINT16_MAX, &port, err) < 0)
+        return dc_context(err, "--allow-port");
+    return run_request_allow_port(request, port, err);
 }
 
 static int take_option(void *context, int option, const char *value, struct dc_err *err)
@@ -150,6 +168,10 @@ static int take_option(void *context, int option, const char *value, struct dc_e
     case OPTION_JSON:
         run->json = true;
         return 0;
+    case OPTION_ALLOW_NET:
+        return run_request_allow_host(request, value, err);
+    case OPTION_ALLOW_PORT:
+        return take_port(request, value, err);
     default:
         return take_policy(request, option, value, err);
     }
@@ -173,12 +195,12 @@ static int add_stdin(struct run_call *run, const char *operand, struct dc_err *e
 
 static int check_request(struct run_call *run, struct dc_err *err)
 {
-    static const struct run_limits none;
+    const struct run_limits limits = {.network = &run->network};
     DC_AUTO(problems_release) struct problems problems;
     int result;
 
     problems_init(&problems);
-    result = run_request_check(&run->request, &none, &problems, err);
+    result = run_request_check(&run->request, &limits, &problems, err);
     if (result != -DC_INVALID)
         return result;
     for (size_t i = 1; i < problems.count; i++)
@@ -196,6 +218,8 @@ static int build_request(struct run_call *run, const struct cli_call *call, stru
     for (int i = 1; i < call->argc; i++)
         if (run_request_add_arg(&run->request, call->argv[i], err) < 0)
             return -err->code;
+    if (launch_network_limits(&call->config, true, &run->network, err) < 0)
+        return -err->code;
     return check_request(run, err);
 }
 
@@ -250,10 +274,12 @@ static void run_task(void *context)
 static int start_all(struct run_call *run, struct dc_err *err)
 {
     static const int numbers[] = {SIGINT, SIGTERM};
-    const struct engine_options options = {0};
+    struct engine_options options = {0};
 
     if (uv_loop_init(&run->loop) < 0)
         return dc_fail(err, DC_KERNEL, 0, "event loop");
+    if (run->request.network)
+        launch_engine_network(run->config, &options);
     if (engine_open(&run->loop, &run->keeper, &options, &run->engine, err) < 0)
         return -err->code;
     for (size_t i = 0; i < 2; i++) {
@@ -268,8 +294,11 @@ static int execute(struct run_call *run, const struct config *config, struct dc_
 {
     int result;
 
-    if (launch_plan(config, LAUNCH_SINGLE, &run->plan, err) < 0 ||
-        launch_keeper(&run->plan, !run->plan.options.debug, &run->keeper, err) < 0)
+    run->config = config;
+    if (launch_plan(config, LAUNCH_SINGLE, &run->plan, err) < 0)
+        return -err->code;
+    run->plan.options.network = run->request.network != NULL;
+    if (launch_keeper(&run->plan, !run->plan.options.debug, &run->keeper, err) < 0)
         return -err->code;
     dc_uuid7(dc_wall_now(), run->id);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -358,7 +387,8 @@ const struct cli_command command_run = {
     .options = run_options,
     .settings = CLI_SETTING(CONFIG_ROOT_DIR) | CLI_SETTING(CONFIG_FLOOR) |
                 CLI_SETTING(CONFIG_UID_BASE) | CLI_SETTING(CONFIG_RUNTIMES_PYTHON) |
-                CLI_SETTING(CONFIG_RUNTIMES_NODE),
+                CLI_SETTING(CONFIG_RUNTIMES_NODE) | CLI_SETTING(CONFIG_NETWORK_PRIVATE) |
+                CLI_SETTING(CONFIG_NETWORK_RESOLVERS),
     .trouble = CLI_RUN_FAILED,
     .run = run_run,
 };

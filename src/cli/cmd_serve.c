@@ -30,6 +30,7 @@ struct server {
     char **argv;
     struct launch_plan plan;
     struct launcher_keeper keeper;
+    struct run_network_limits network;
     struct app *app;
     struct notify notify;
     char host[64];
@@ -63,7 +64,8 @@ static int set_signals(struct dc_err *err)
 
 /* --- settings -------------------------------------------------------------------------------- */
 
-static void fill_limits(const struct config *config, struct run_limits *limits)
+static void fill_limits(const struct config *config, const struct run_network_limits *network,
+                        struct run_limits *limits)
 {
     static const struct {
         enum policy_field field;
@@ -81,6 +83,8 @@ static void fill_limits(const struct config *config, struct run_limits *limits)
 
     *limits =
         (struct run_limits){.body_max_bytes = config_number(config, CONFIG_LIMITS_BODY_BYTES)};
+    if (config_number(config, CONFIG_NETWORK_ENABLED))
+        limits->network = network;
     for (size_t i = 0; i < sizeof(ceilings) / sizeof(ceilings[0]); i++)
         run_limits_lower(limits, ceilings[i].field, config_number(config, ceilings[i].id),
                          "this server");
@@ -143,7 +147,9 @@ static void on_reload(struct app *app, void *context)
         return;
     }
     compare_settings(&server->call->config, &config);
-    fill_limits(&config, &limits);
+    fill_limits(&config, &server->network, &limits);
+    if (!config_number(&server->call->config, CONFIG_NETWORK_ENABLED))
+        limits.network = NULL; /* no relay was started */
     fill_share(&config, &share);
     app_set_limits(app, &limits, &share);
 }
@@ -181,7 +187,9 @@ static int open_app(struct server *server, const char *database, struct dc_err *
 
     config_listen(config, server->host, &options.listen_port);
     options.listen_host = server->host;
-    fill_limits(config, &options.limits);
+    fill_limits(config, &server->network, &options.limits);
+    if (options.limits.network)
+        launch_engine_network(config, &options.engine);
     fill_share(config, &options.share);
     if (app_open(&options, &server->keeper, &server->app, err) < 0)
         return dc_context(err, "server of '%s'", config_text(config, CONFIG_DATA_DIR));
@@ -217,7 +225,8 @@ static int serve(struct server *server, struct dc_buf *explanation, struct dc_er
     int result;
 
     doctor_explain(config, explanation);
-    if (confine_identity(config, &identity, err) < 0 ||
+    if (launch_network_limits(config, false, &server->network, err) < 0 ||
+        confine_identity(config, &identity, err) < 0 ||
         launch_plan(config, LAUNCH_SERVER, &server->plan, err) < 0 ||
         launcher_keeper_start(&server->plan.options, &server->keeper, err) < 0)
         return -err->code;

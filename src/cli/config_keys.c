@@ -88,6 +88,42 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                              "address layout."},
     [CONFIG_ZYGOTE_AGE_SECONDS] = {"zygote.age_seconds", CONFIG_NUMBER, 1, 2000000000, "3600", NULL,
                                    NULL, false, "SECONDS", "Age after which a zygote is replaced."},
+    [CONFIG_NETWORK_ENABLED] = {"network.enabled", CONFIG_CHOICE, 0, 0, "on", "off on", NULL, false,
+                                "SWITCH",
+                                "Whether runs may be given a network, to the hosts that each names "
+                                "(policy.allowNet): off or on. Off starts no relay."},
+    [CONFIG_NETWORK_DEFAULT_HOSTS] =
+        {"network.default_hosts", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+         "Hosts of a run that asks for a network and names none, as in policy.allowedHosts, "
+         "separated by commas; public is every public host. Empty: such a run is refused."},
+    [CONFIG_NETWORK_ALLOW_ANY] = {"network.allow_any", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL,
+                                  false, "ANSWER",
+                                  "Whether runs may name * for every public host, or a wildcard "
+                                  "directly under a public suffix, such as *.com: no or yes."},
+    [CONFIG_NETWORK_PRIVATE] =
+        {"network.private", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+         "Exceptions from the rule that runs reach public addresses only: names, addresses or "
+         "networks, each with a port if wanted, separated by commas, such as "
+         "db.internal:5432,10.1.0.0/16. A run still has to name the host."},
+    [CONFIG_NETWORK_BLOCKED_PORTS] = {"network.blocked_ports", CONFIG_TEXT, 0, 0, "25", NULL, NULL,
+                                      false, "LIST",
+                                      "Ports that no run may name, separated by commas."},
+    [CONFIG_NETWORK_RESOLVERS] =
+        {"network.resolvers", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+         "Name servers for the hosts that runs name, separated by commas, each with a port if "
+         "wanted. Empty: those of the host."},
+    [CONFIG_NETWORK_CONNECTIONS] = {"network.connections", CONFIG_NUMBER, 1, 10000, "64", NULL,
+                                    NULL, false, "N", "Connections that one run may have at once."},
+    [CONFIG_NETWORK_ATTEMPTS] = {"network.attempts", CONFIG_NUMBER, 1, 1000000, "1000", NULL, NULL,
+                                 false, "N", "Connections that one run may make in all."},
+    [CONFIG_NETWORK_MEGABYTES] = {"network.megabytes", CONFIG_NUMBER, 1, 1000000, "1024", NULL,
+                                  NULL, false, "MB", "What one run may send and receive together."},
+    [CONFIG_NETWORK_KILOBYTES_PER_SECOND] =
+        {"network.kilobytes_per_second", CONFIG_NUMBER, 0, 4000000, "0", NULL, NULL, false, "KB",
+         "How fast one run may send and receive together; 0 is no limit."},
+    [CONFIG_NETWORK_IDLE_SECONDS] = {"network.idle_seconds", CONFIG_NUMBER, 1, 3600, "60", NULL,
+                                     NULL, false, "SECONDS",
+                                     "Age of silence at which a run's connection is closed."},
     [CONFIG_RUNTIMES_PYTHON] = {"runtimes.python", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
                                 "Python interpreters to put into the sealed root, absolute paths "
                                 "separated by commas, the default one first. Empty: "

@@ -59,9 +59,36 @@ int launch_plan(const struct config *config, enum launch_profile profile, struct
         .floor = levels[config_number(config, CONFIG_FLOOR)],
         .spares = plan->spares,
         .debug = config_number(config, CONFIG_LOG_LEVEL) == 0,
+        .network = !single && config_number(config, CONFIG_NETWORK_ENABLED),
+        .private = config_text_or_null(config, CONFIG_NETWORK_PRIVATE),
+        .resolvers = config_text_or_null(config, CONFIG_NETWORK_RESOLVERS),
     };
     read_without(plan);
     return 0;
+}
+
+int launch_network_limits(const struct config *config, bool any,
+                          struct run_network_limits *ret_limits, struct dc_err *err)
+{
+    if (run_network_limits_parse(config_text(config, CONFIG_NETWORK_DEFAULT_HOSTS),
+                                 config_text(config, CONFIG_NETWORK_PRIVATE),
+                                 config_text(config, CONFIG_NETWORK_BLOCKED_PORTS), ret_limits,
+                                 err) < 0)
+        return dc_context(err, "network settings");
+    ret_limits->allow_any = any || config_number(config, CONFIG_NETWORK_ALLOW_ANY);
+    return 0;
+}
+
+void launch_engine_network(const struct config *config, struct engine_options *options)
+{
+    options->network = true;
+    options->egress = (struct egress_limits){
+        .bytes_max = (uint64_t)config_number(config, CONFIG_NETWORK_MEGABYTES) << 20,
+        .bytes_per_second = config_number(config, CONFIG_NETWORK_KILOBYTES_PER_SECOND) * 1000u,
+        .connections_max = config_number(config, CONFIG_NETWORK_CONNECTIONS),
+        .attempts_max = config_number(config, CONFIG_NETWORK_ATTEMPTS),
+        .idle_ms = 1000 * config_number(config, CONFIG_NETWORK_IDLE_SECONDS),
+    };
 }
 
 int launch_keeper(const struct launch_plan *plan, bool quiet, struct launcher_keeper *ret_keeper,

@@ -9,7 +9,9 @@
 #include "cli/config.h"
 #include "cli/sealed_root.h"
 #include "proto/launch.h"
+#include "runs/engine.h"
 #include "runs/launcher_keeper.h"
+#include "runs/policy.h"
 
 enum { LAUNCH_WITHOUT_MAX = 16 };
 
@@ -25,13 +27,21 @@ struct launch_plan {
 
 enum launch_profile {
     LAUNCH_SERVER, /* as the settings say */
-    LAUNCH_SINGLE, /* one slot, no spares: `docle run` */
+    LAUNCH_SINGLE, /* one slot, no spares, no relay unless it is asked for: `docle run` */
     LAUNCH_LOOK,   /* the same, and the sealed root is taken as it is: `docle doctor` */
 };
 
 /* Fills the plan; makes the sealed root when it is not current. */
 DC_MUST int launch_plan(const struct config *config, enum launch_profile profile,
                         struct launch_plan *plan, struct dc_err *err);
+
+/* What a run may do on the network by the settings. DC_INVALID names the key. any: `*` is allowed
+ * whatever they say, for a run of the operator's own. */
+DC_MUST int launch_network_limits(const struct config *config, bool any,
+                                  struct run_network_limits *ret_limits, struct dc_err *err);
+
+/* The engine's part of the same. */
+void launch_engine_network(const struct config *config, struct engine_options *options);
 
 /* Forks the launcher's keeper. quiet: what it and the launcher log is dropped, since standard error
  * belongs to somebody else; a launcher that cannot serve says so over its link. */

@@ -3,7 +3,9 @@
  * between runs. It makes the namespaces usable, hands them to the launcher, and after each run
  * resets the pid counter and tells whether the network namespace still looks as on its first day:
  * counters cannot be reset, so a slot whose run used the network is not lent again. It never sees
- * user code; runs are children of the zygote, which waits for them.
+ * user code; runs are children of the zygote, which waits for them. For a run that may use the
+ * network it makes the sockets that lead to docle-egress (slot_network.c); such a slot ends with
+ * it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -117,6 +119,16 @@ static int collect(int link_fd, const struct link_message *message, int run_filt
     return link_send(link_fd, INIT_COLLECTED, NULL, 0, NULL, 0, err);
 }
 
+static int network(int link_fd, const struct link_message *message, struct dc_err *err)
+{
+    struct launch_network body;
+    struct dc_err result = {0};
+
+    memcpy(&body, message->body, sizeof(body));
+    dc_ignore(slot_network(&body, message->fds[0], &result)); /* the launcher hears how it went */
+    return link_send(link_fd, INIT_NETWORKED, &result, sizeof(result), NULL, 0, err);
+}
+
 static int give_layer(const struct nursery_plan *plan, int link_fd,
                       const struct link_message *message, struct dc_err *err)
 {
@@ -144,6 +156,9 @@ static int serve_once(const struct nursery_plan *plan, int link_fd, struct dc_er
     else if (message.header.type == INIT_MOUNT &&
              link_message_is(&message, sizeof(struct init_mount), 1))
         result = give_layer(plan, link_fd, &message, err);
+    else if (message.header.type == INIT_NETWORK &&
+             link_message_is(&message, sizeof(struct launch_network), 1))
+        result = network(link_fd, &message, err);
     link_message_release(&message);
     return result;
 }

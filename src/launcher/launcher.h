@@ -50,7 +50,7 @@ struct zygote_link {
 /* A run that the server asked for and that has not ended. */
 struct run {
     struct launch_run request;
-    int fds[LAUNCH_RUN_FDS]; /* owned */
+    int fds[LAUNCH_RUN_FDS_MAX]; /* owned */
     int64_t submitted_ns;
     int64_t started_ns; /* the job was handed over; 0: not yet */
     int64_t ended_ns;
@@ -58,6 +58,7 @@ struct run {
     bool warm;                    /* served by a spare */
     bool stopped;                 /* we ended it; verdict says why */
     enum launch_end_kind verdict; /* meaningful when stopped */
+    bool prepared;                /* waits for its network alone */
     bool settled;                 /* ended is filled */
     struct launch_ended ended;
 };
@@ -97,7 +98,8 @@ struct slot {
     uint64_t child_peak_bytes;
     bool has_run;
     bool oom_seen;
-    bool condemned; /* do not lend again: make a new one */
+    bool condemned;  /* do not lend again: make a new one */
+    bool networking; /* its init makes the sockets of a run that may use the network */
     struct run run;
 };
 
@@ -164,13 +166,14 @@ void slot_kill_inside(struct launcher *launcher, struct slot *slot);
 /* run.c */
 DC_MUST int run_spawn(struct launcher *launcher, struct slot *slot, uint32_t runtime,
                       uint32_t disk_mb, struct dc_err *err);
-void run_attach(struct slot *slot, struct run *run); /* takes run's fds */
+void run_attach(struct launcher *launcher, struct slot *slot, struct run *run); /* takes its fds */
 void run_on_mounted(struct launcher *launcher, struct slot *slot,
                     const struct link_message *message);
 void run_deliver(struct launcher *launcher, struct slot *slot, bool warm);
 void run_stop(struct launcher *launcher, struct slot *slot, enum launch_end_kind verdict);
 void run_trouble(struct launcher *launcher, struct slot *slot, const struct dc_err *err);
 void run_on_child(struct launcher *launcher, struct slot *slot);
+void run_on_networked(struct launcher *launcher, struct slot *slot, const struct dc_err *theirs);
 void run_on_oom(struct launcher *launcher, struct slot *slot);
 void run_on_exit(struct launcher *launcher, struct slot *slot, const struct zygote_exited *exited);
 void run_watch_limits(struct launcher *launcher, struct slot *slot, int64_t now);

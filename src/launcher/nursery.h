@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "launcher/options.h"
+#include "proto/launch.h"
 #include "proto/spawn.h"
 
 struct nursery {
@@ -51,6 +52,10 @@ DC_MUST int layers_hide(struct dc_err *err);
 /* In a slot's init: mounts one layer into the mount namespace of a run. */
 DC_MUST int layers_give(const struct nursery_plan *plan, const struct init_mount *wish,
                         int mounts_fd, struct dc_err *err);
+
+/* Makes the addresses and sockets of a run that may use the network, in the namespace that the
+ * caller is in, and sends them to docle-egress over the channel. */
+DC_MUST int slot_network(const struct launch_network *network, int channel_fd, struct dc_err *err);
 
 /* The body of the artifact collector, in a process of its own; never returns. */
 _Noreturn void collector_main(int workspace_fd, int job_fd, int out_fd, uid_t uid, int filter_fd);

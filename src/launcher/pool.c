@@ -88,7 +88,7 @@ static bool place(struct launcher *launcher, struct run *run)
     struct dc_err err;
 
     if (slot) {
-        run_attach(slot, run);
+        run_attach(launcher, slot, run);
         if (slot->state == SLOT_SPARE)
             run_deliver(launcher, slot, true);
         return true;
@@ -108,7 +108,7 @@ static bool place(struct launcher *launcher, struct run *run)
         place_failed(launcher, run, &err);
         return true;
     }
-    run_attach(slot, run);
+    run_attach(launcher, slot, run);
     return true;
 }
 

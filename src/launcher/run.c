@@ -38,7 +38,7 @@ static int set_limits(struct slot *slot, uint32_t memory_mb, uint32_t disk_mb, u
 
 void run_release(struct run *run)
 {
-    for (size_t i = 0; i < LAUNCH_RUN_FDS; i++)
+    for (size_t i = 0; i < LAUNCH_RUN_FDS_MAX; i++)
         dc_close_clear(&run->fds[i]);
 }
 
@@ -98,10 +98,30 @@ int run_spawn(struct launcher *launcher, struct slot *slot, uint32_t runtime, ui
     return 0;
 }
 
-void run_attach(struct slot *slot, struct run *run)
+/* The channel goes to the slot's init, which makes what belongs on its other end. */
+static int begin_network(struct slot *slot, struct dc_err *err)
 {
+    const struct launch_run *request = &slot->run.request;
+
+    if (slot->init_fd < 0)
+        return dc_fail(err, DC_NOT_FOUND, 0, "the slot's init is gone");
+    slot->networking = true;
+    if (link_send(slot->init_fd, INIT_NETWORK, &request->network, sizeof(request->network),
+                  &slot->run.fds[RUN_FD_NETWORK], 1, err) < 0)
+        return dc_context(err, "network of slot %u", slot->index);
+    dc_close_clear(&slot->run.fds[RUN_FD_NETWORK]);
+    return 0;
+}
+
+void run_attach(struct launcher *launcher, struct slot *slot, struct run *run)
+{
+    struct dc_err err;
+
     slot->run = *run;
     slot->has_run = true;
+    slot->networking = false;
+    if (run->request.flags & RUN_HAS_NETWORK && begin_network(slot, &err) < 0)
+        run_trouble(launcher, slot, &err);
 }
 
 static int hand_over(struct slot *slot, struct dc_err *err)
@@ -148,6 +168,12 @@ static void start(struct launcher *launcher, struct slot *slot)
     struct dc_err err;
     int64_t now;
 
+    if (slot->networking) { /* then again, when its sockets are there */
+        run->prepared = true;
+        slot->state = SLOT_MOUNTING;
+        slot->deadline_ns = dc_now() + SPAWN_TIMEOUT_S * DC_NS_PER_S;
+        return;
+    }
     dc_close_clear(&slot->mounts_fd);
     if (hand_over(slot, &err) < 0) {
         run_trouble(launcher, slot, &err);
@@ -195,6 +221,20 @@ void run_on_mounted(struct launcher *launcher, struct slot *slot,
         start(launcher, slot);
     else
         run_trouble(launcher, slot, &err);
+}
+
+void run_on_networked(struct launcher *launcher, struct slot *slot, const struct dc_err *theirs)
+{
+    struct dc_err err = *theirs;
+
+    slot->networking = false;
+    err.text[sizeof(err.text) - 1] = '\0';
+    if (!slot->has_run || slot->run.stopped)
+        return;
+    if (err.code != DC_OK)
+        run_trouble(launcher, slot, &err);
+    else if (slot->run.prepared)
+        start(launcher, slot);
 }
 
 /* --- stopping -------------------------------------------------------------------------------- */
@@ -457,6 +497,8 @@ void run_finish(struct launcher *launcher, struct slot *slot)
     settle(slot);
     run_release(&slot->run);
     slot->has_run = false;
+    /* Its namespace has addresses and counters that a pristine one has not. */
+    slot->condemned |= (slot->run.request.flags & RUN_HAS_NETWORK) != 0;
     launcher->running_count--;
     server_link_ended(launcher, &slot->run.ended);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "launcher/launcher.h"
+#include "proto/egress.h"
 
 #include "base/poison.h"
 
@@ -27,11 +28,31 @@ static bool between(uint32_t value, uint32_t low, uint32_t high)
     return value >= low && value <= high;
 }
 
+/* Addresses that a namespace may take for its own: nothing but plain ones of hosts. */
+static bool network_valid(const struct launch_run *request)
+{
+    static const struct launch_network none;
+    const struct launch_network *network = &request->network;
+
+    if (!(request->flags & RUN_HAS_NETWORK))
+        return memcmp(network, &none, sizeof(none)) == 0;
+    if (!between(network->port_count, 1, DC_NET_PORTS_MAX) ||
+        network->address_count > DC_NET_ADDRESSES_MAX)
+        return false;
+    for (size_t i = 0; i < network->port_count; i++)
+        if (!network->ports[i] || network->ports[i] == EGRESS_STUB_PORT)
+            return false;
+    for (size_t i = 0; i < network->address_count; i++)
+        if (!between(network->addresses[i], 0x01000000, 0xdfffffff))
+            return false;
+    return true;
+}
+
 static bool request_valid(const struct launcher *launcher, const struct launch_run *request)
 {
     return request->runtime < launcher->options.runtime_count &&
-           !(request->flags & ~(uint32_t)RUN_WANTS_ARTIFACTS) &&
-           between(request->timeout_ms, 1, DC_TIMEOUT_MAX_MS) &&
+           !(request->flags & ~(uint32_t)(RUN_WANTS_ARTIFACTS | RUN_HAS_NETWORK)) &&
+           network_valid(request) && between(request->timeout_ms, 1, DC_TIMEOUT_MAX_MS) &&
            request->cpu_ms <= DC_TIMEOUT_MAX_MS * 64u &&
            between(request->memory_mb, DC_MEMORY_MIN_MB, DC_MEMORY_MAX_MB) &&
            between(request->disk_mb, DC_DISK_MIN_MB, DC_DISK_MAX_MB) &&
@@ -42,17 +63,20 @@ static bool request_valid(const struct launcher *launcher, const struct launch_r
 /* A hostile server gains a run with limits within the fixed ranges, which is what it is for. */
 static int handle_run(struct launcher *launcher, struct link_message *message, struct dc_err *err)
 {
-    struct run run = {0};
+    struct run run = {.fds = {[RUN_FD_NETWORK] = -1}};
+    size_t fds = LAUNCH_RUN_FDS;
 
-    if (!link_message_is(message, sizeof(run.request), LAUNCH_RUN_FDS))
+    memcpy(&run.request, message->body, sizeof(run.request));
+    if (message->header.length == sizeof(run.request) && run.request.flags & RUN_HAS_NETWORK)
+        fds = LAUNCH_RUN_FDS_MAX;
+    if (!link_message_is(message, sizeof(run.request), fds))
         return dc_fail(err, DC_BUG, 0, "RUN of %u bytes and %u descriptors", message->header.length,
                        message->header.fd_count);
-    memcpy(&run.request, message->body, sizeof(run.request));
     if (!launcher->announced || !request_valid(launcher, &run.request))
         return dc_fail(err, DC_BUG, 0, "RUN with a field out of range");
     if (launcher->running_count >= launcher->options.slots || in_flight(launcher, run.request.run))
         return dc_fail(err, DC_BUG, 0, "RUN beyond the slots or twice");
-    for (size_t i = 0; i < LAUNCH_RUN_FDS; i++)
+    for (size_t i = 0; i < fds; i++)
         run.fds[i] = link_message_take_fd(message, i);
     pool_submit(launcher, &run);
     return 0;

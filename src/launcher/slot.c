@@ -209,6 +209,11 @@ void slot_on_init(struct launcher *launcher, struct slot *slot)
                link_message_is(&message, sizeof(struct dc_err), 0)) {
         run_on_mounted(launcher, slot, &message);
         good = true;
+    } else if (message.header.type == INIT_NETWORKED && slot->networking &&
+               link_message_is(&message, sizeof(struct dc_err), 0)) {
+        memcpy(&err, message.body, sizeof(err));
+        run_on_networked(launcher, slot, &err);
+        good = true;
     } else if (message.header.type == INIT_COLLECTED && slot->state == SLOT_COLLECTING) {
         run_finish(launcher, slot);
         slot_scrub(launcher, slot);

@@ -55,11 +55,24 @@ enum launch_run_fd {
     RUN_FD_STDOUT,    /* writable, blocking */
     RUN_FD_STDERR,    /* writable, blocking */
     RUN_FD_ARTIFACTS, /* writable: receives the artifact stream of artifact.h; /dev/null for none */
-    LAUNCH_RUN_FDS
+    LAUNCH_RUN_FDS,
+    /* With RUN_HAS_NETWORK one more: the end of a session's channel, see egress.h; for the init. */
+    RUN_FD_NETWORK = LAUNCH_RUN_FDS,
+    LAUNCH_RUN_FDS_MAX
 };
 
 enum launch_run_flags {
     RUN_WANTS_ARTIFACTS = 1u << 0,
+    RUN_HAS_NETWORK = 1u << 1, /* the slot's namespace gets sockets that lead to docle-egress */
+};
+
+/* What the network namespace of a run gets; all zero without RUN_HAS_NETWORK. */
+struct launch_network {
+    uint16_t port_count; /* from 1 */
+    uint16_t address_count;
+    uint16_t ports[DC_NET_PORTS_MAX];         /* to listen on, each once */
+    uint32_t addresses[DC_NET_ADDRESSES_MAX]; /* IPv4, host order: to be local besides those that
+                                                 stand for names */
 };
 
 struct launch_run {
@@ -75,6 +88,7 @@ struct launch_run {
     /* Packages to mount read-only, by their folder's name in hex below the launcher's --layers; all
      * zero: none. */
     uint8_t layer[DC_LAYER_ID_BYTES];
+    struct launch_network network;
 };
 
 struct launch_cancel {

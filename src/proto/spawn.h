@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "proto/launch.h"
 
 enum spawn_type {
     /* launcher → nursery */
@@ -27,10 +28,12 @@ enum spawn_type {
     INIT_SCRUBBED,  /* struct init_scrubbed */
     INIT_COLLECTED, /* no body: the artifact stream is complete */
     INIT_MOUNTED,   /* struct dc_err; code DC_OK: the layer is mounted */
+    INIT_NETWORKED, /* struct dc_err; code DC_OK: the sockets are made and sent off */
     /* launcher → init */
     INIT_SCRUB,   /* no body */
     INIT_COLLECT, /* struct init_collect, fds: enum init_collect_fd */
     INIT_MOUNT,   /* struct init_mount, fds: the mount namespace of a sealed child without a job */
+    INIT_NETWORK, /* struct launch_network, fds: the channel; once, before a run */
 
     /* launcher → zygote */
     ZYGOTE_CONFIG, /* struct zygote_config, fds: the seccomp program of the runs */

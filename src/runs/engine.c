@@ -21,6 +21,7 @@ struct engine {
     struct engine_options options;
     struct admission *admission;
     struct launcher_client *launcher;
+    struct egress_client *egress; /* NULL: no network */
     uv_timer_t tick;
     uv_timer_t listen;
     bool ticking;
@@ -170,8 +171,40 @@ static void on_ended(struct launcher_run *launched, const struct launch_ended *e
     judge(run, ended);
     if (run->artifacts)
         take_artifacts(run);
+    if (run->has_egress) { /* its log is due first */
+        egress_client_end(&run->egress);
+        return;
+    }
     settle(run);
     pump(engine);
+}
+
+static void on_egress_closed(struct egress_session *session)
+{
+    struct engine_run *run =
+        (struct engine_run *)(void *)((char *)session - offsetof(struct engine_run, egress));
+    struct engine *engine = run->engine;
+
+    run->has_egress = false;
+    (void)dc_buf_byte(&run->result->members, ',');
+    (void)egress_session_print(session, &run->result->members);
+    egress_session_release(session);
+    settle(run);
+    pump(engine);
+}
+
+static int open_network(struct engine_run *run, int *ret_fd, struct dc_err *err)
+{
+    if (!run->request->network)
+        return 0;
+    if (!run->engine->egress)
+        return dc_fail(err, DC_BUG, 0, "this server gives no network");
+    run->egress = (struct egress_session){.closed = on_egress_closed};
+    if (egress_client_begin(run->engine->egress, run->request->network, &run->egress, ret_fd, err) <
+        0)
+        return -err->code;
+    run->has_egress = true;
+    return 0;
 }
 
 static void on_started(struct launcher_run *launched, bool warm)
@@ -229,14 +262,17 @@ static void close_streams(struct engine_run *run, const int fds[static LAUNCH_RU
 static int send_run(struct engine_run *run, int runtime, struct dc_err *err)
 {
     struct launch_run fields;
-    int fds[LAUNCH_RUN_FDS] = {-1, -1, -1, -1, -1};
+    int fds[LAUNCH_RUN_FDS_MAX] = {-1, -1, -1, -1, -1, -1};
     int result = open_streams(run, fds, err);
 
     job_launch_fields(run->request, &fields);
     fields.runtime = (uint32_t)runtime;
     if (result == 0)
+        result = open_network(run, &fds[RUN_FD_NETWORK], err);
+    if (result == 0)
         result = launcher_client_run(run->engine->launcher, &fields, fds, &run->launched, err);
     close_streams(run, fds);
+    dc_close(fds[RUN_FD_NETWORK]);
     return result;
 }
 
@@ -274,6 +310,20 @@ static void listen_later(struct engine *engine)
         (void)uv_timer_start(&engine->listen, on_listen, LISTEN_MS, 0);
 }
 
+static void print_warnings(struct engine_run *run)
+{
+    struct dc_buf *out = &run->result->members;
+
+    for (size_t i = 0; i < run->request->warning_count; i++) {
+        const struct run_text *text = &run->request->warnings[i];
+
+        (void)dc_buf_text(out, i ? "," : ",\"warnings\":[");
+        (void)dc_buf_json_string(out, text->bytes, text->length);
+    }
+    if (run->request->warning_count)
+        (void)dc_buf_byte(out, ']');
+}
+
 static void launch(struct engine_run *run)
 {
     struct engine *engine = run->engine;
@@ -292,13 +342,17 @@ static void launch(struct engine_run *run)
     (void)dc_buf_text(&run->result->members, "\"runtime\":");
     (void)dc_buf_json_string(&run->result->members, hello->runtimes[runtime].version,
                              strlen(hello->runtimes[runtime].version));
+    print_warnings(run);
     run->phase = ENGINE_RUNNING;
     if (send_run(run, runtime, &err) < 0) {
         struct launch_ended ended = {.kind = END_SANDBOX_ERROR};
 
         dc_log_err(DC_LOG_ERROR, run->result->id, &err, "a run could not be launched");
         judge(run, &ended);
-        settle(run);
+        if (run->has_egress)
+            egress_client_end(&run->egress);
+        else
+            settle(run);
         return;
     }
     run->launched_ns = now;
@@ -427,7 +481,14 @@ int engine_open(uv_loop_t *loop, struct launcher_keeper *keeper,
     if (!engine->admission)
         dc_ignore(dc_fail(err, DC_KERNEL, ENOMEM, "engine"));
     if (!engine->admission ||
-        launcher_client_open(loop, keeper, &events, &engine->launcher, err) < 0) {
+        (options->network &&
+         egress_client_open(loop, keeper, &options->egress, &engine->egress, err) < 0)) {
+        free_engine(engine);
+        return -err->code;
+    }
+    if (launcher_client_open(loop, keeper, &events, &engine->launcher, err) < 0) {
+        if (engine->egress)
+            egress_client_close(engine->egress, NULL, NULL);
         free_engine(engine);
         return -err->code;
     }
@@ -572,6 +633,16 @@ const struct dc_err *engine_problem(const struct engine *engine)
     return engine->has_problem ? &engine->problem : NULL;
 }
 
+const struct dc_err *engine_network_problem(const struct engine *engine)
+{
+    return engine->egress ? egress_client_problem(engine->egress) : NULL;
+}
+
+bool engine_network_ready(const struct engine *engine)
+{
+    return !engine->egress || egress_client_stats(engine->egress)->ready;
+}
+
 void engine_stop_taking(struct engine *engine)
 {
     engine->taking = false;
@@ -626,6 +697,9 @@ void engine_snapshot(const struct engine *engine, struct engine_stats *ret_stats
     ret_stats->running = admission_running(engine->admission);
     ret_stats->queued = admission_queued(engine->admission);
     ret_stats->launcher = *launcher_client_stats(engine->launcher);
+    ret_stats->network = engine->egress != NULL;
+    if (engine->egress)
+        ret_stats->egress = *egress_client_stats(engine->egress);
 }
 
 static void on_part_closed(void *context)
@@ -652,8 +726,10 @@ void engine_close(struct engine *engine, void (*closed)(void *context), void *co
     engine->taking = false;
     engine->closed = closed;
     engine->closed_context = context;
-    engine->closing = 3;
+    engine->closing = 3 + (engine->egress != NULL);
     launcher_client_close(engine->launcher, on_part_closed, engine);
+    if (engine->egress)
+        egress_client_close(engine->egress, on_part_closed, engine);
     uv_close((uv_handle_t *)&engine->tick, on_timer_closed);
     uv_close((uv_handle_t *)&engine->listen, on_timer_closed);
 }

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "runs/admission.h"
+#include "runs/egress_client.h"
 #include "runs/launcher_client.h"
 #include "runs/request.h"
 #include "runs/result.h"
@@ -23,9 +24,11 @@
 struct engine;
 
 struct engine_options {
-    uint32_t queued_max;  /* in all; 0: 1000 */
-    uint32_t wait_max_ms; /* in the queue; 0: 60000 */
-    uint32_t grace_ms;    /* beyond timeoutMs until the launcher counts as hung; 0: 20000 */
+    uint32_t queued_max;         /* in all; 0: 1000 */
+    uint32_t wait_max_ms;        /* in the queue; 0: 60000 */
+    uint32_t grace_ms;           /* beyond timeoutMs until the launcher counts as hung; 0: 20000 */
+    bool network;                /* start docle-egress: the keeper's options said so too */
+    struct egress_limits egress; /* with network */
 };
 
 /* Who asks. Borrowed for the call. */
@@ -81,7 +84,11 @@ const struct launch_hello *engine_hello(const struct engine *engine);
 /* The launcher's own words when it could not serve and has not come back since, else NULL. */
 const struct dc_err *engine_problem(const struct engine *engine);
 
-/* In a task: waits for the launcher's HELLO. -DC_TIMEOUT, or the launcher's FATAL. */
+/* The relay's own words when it could not serve, as above. */
+const struct dc_err *engine_network_problem(const struct engine *engine);
+
+/* In a task: waits for the launcher's HELLO, and for the relay with a network. -DC_TIMEOUT, or the
+ * launcher's FATAL. */
 DC_MUST int engine_wait_ready(struct engine *engine, uint64_t timeout_ms, struct dc_err *err);
 
 /* In a task: takes no more runs, lets those that are here end for at most wait_ms, then cancels
@@ -115,6 +122,8 @@ struct engine_stats {
     struct engine_histogram latency[RUN_LANGS]; /* taken to ended, waiting included */
     struct engine_histogram waiting;
     struct launcher_client_stats launcher;
+    bool network;
+    struct egress_stats egress; /* with network */
 };
 
 void engine_snapshot(const struct engine *engine, struct engine_stats *ret_stats);

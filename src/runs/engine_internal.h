@@ -32,6 +32,8 @@ struct engine_run {
     struct admission_entry entry;
     struct launcher_run launched;
     struct artifact_reader *artifacts;
+    struct egress_session egress; /* with has_egress */
+    bool has_egress;
     int64_t begun_ns;
     int64_t launched_ns;
     int64_t hung_ns; /* when to take the launcher for hung */
@@ -51,6 +53,9 @@ void engine_cancel_run(struct engine_run *run);
 
 /* Index of the runtime for a request, or -1. */
 int engine_runtime(const struct launch_hello *hello, const struct run_request *request);
+
+/* The relay is there, or none is wanted. */
+bool engine_network_ready(const struct engine *engine);
 
 /* No more runs are taken. */
 void engine_stop_taking(struct engine *engine);

@@ -96,8 +96,11 @@ int engine_wait_ready(struct engine *engine, uint64_t timeout_ms, struct dc_err 
 {
     int64_t deadline = dc_now() + (int64_t)timeout_ms * DC_NS_PER_MS;
 
-    while (!engine_ready(engine)) {
+    while (!engine_ready(engine) || !engine_network_ready(engine)) {
         const struct dc_err *problem = engine_problem(engine);
+
+        if (!problem)
+            problem = engine_network_problem(engine);
 
         if (problem) {
             *err = *problem;

@@ -91,6 +91,23 @@ int job_stdin(const struct run_request *request, int *ret_fd, struct dc_err *err
     return 0;
 }
 
+/* What the run's namespace must offer for its policy. */
+static void fill_network(const struct host_policy *policy, struct launch_network *network)
+{
+    size_t count = 0;
+
+    (void)host_policy_ports(policy, network->ports, DC_NET_PORTS_MAX, &count); /* checked before */
+    network->port_count = (uint16_t)count;
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        const struct egress_rule *rule = &policy->rules[i];
+        uint32_t address;
+
+        if (rule->kind == EGRESS_RULE_ADDRESS && network->address_count < DC_NET_ADDRESSES_MAX &&
+            address_parse_v4(rule->name, strlen(rule->name), &address))
+            network->addresses[network->address_count++] = address;
+    }
+}
+
 void job_launch_fields(const struct run_request *request, struct launch_run *ret_run)
 {
     const uint32_t *value = request->policy.value;
@@ -104,4 +121,8 @@ void job_launch_fields(const struct run_request *request, struct launch_run *ret
         .processes = value[POLICY_PROCESSES],
         .cpus_centi = value[POLICY_CPUS_CENTI],
     };
+    if (!request->network)
+        return;
+    ret_run->flags |= RUN_HAS_NETWORK;
+    fill_network(request->network, &ret_run->network);
 }

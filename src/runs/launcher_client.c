@@ -356,14 +356,14 @@ int launcher_client_open(uv_loop_t *loop, struct launcher_keeper *keeper,
 }
 
 int launcher_client_run(struct launcher_client *client, struct launch_run *fields,
-                        const int fds[static LAUNCH_RUN_FDS], struct launcher_run *run,
+                        const int fds[static LAUNCH_RUN_FDS_MAX], struct launcher_run *run,
                         struct dc_err *err)
 {
     if (client->state != LAUNCHER_READY)
         return dc_fail(err, DC_BUSY, 0, "the launcher is not ready");
     run->id = fields->run = client->next_id++;
-    if (link_send(client->link_fd, LAUNCH_RUN, fields, sizeof(*fields), fds, LAUNCH_RUN_FDS, err) <
-        0)
+    if (link_send(client->link_fd, LAUNCH_RUN, fields, sizeof(*fields), fds,
+                  fields->flags & RUN_HAS_NETWORK ? LAUNCH_RUN_FDS_MAX : LAUNCH_RUN_FDS, err) < 0)
         return dc_context(err, "send a run to the launcher");
     insert_run(client, run);
     return 0;

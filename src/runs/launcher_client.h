@@ -59,10 +59,11 @@ DC_MUST int launcher_client_open(uv_loop_t *loop, struct launcher_keeper *keeper
                                  const struct launcher_events *events,
                                  struct launcher_client **ret_client, struct dc_err *err);
 
-/* Sends a RUN (fields->run is chosen here). The descriptors stay the caller's. DC_BUSY: not ready.
+/* fds: LAUNCH_RUN_FDS of them, or with RUN_HAS_NETWORK one more.
+ * Sends a RUN (fields->run is chosen here). The descriptors stay the caller's. DC_BUSY: not ready.
  */
 DC_MUST int launcher_client_run(struct launcher_client *client, struct launch_run *fields,
-                                const int fds[static LAUNCH_RUN_FDS], struct launcher_run *run,
+                                const int fds[static LAUNCH_RUN_FDS_MAX], struct launcher_run *run,
                                 struct dc_err *err);
 
 /* Asks to end a run; `ended` follows. */

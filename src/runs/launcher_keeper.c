@@ -18,10 +18,22 @@
 
 #include "base/poison.h"
 
-enum keeper_type { KEEPER_LAUNCH = 1 /* one descriptor: the launcher's end of its link */ };
+/* Each with one descriptor: the program's end of its link. */
+enum keeper_type { KEEPER_LAUNCH = 1, KEEPER_RELAY };
+
+/* What the keeper can start. */
+struct program {
+    const char *name; /* for the log */
+    const char *path; /* NULL: not this one */
+    char **argv;
+    pid_t child; /* -1: none */
+};
+
+enum { LAUNCHER, RELAY, PROGRAMS };
+enum { PATH_BYTES = 1024 };
 
 /* Between fork and exec: only what a just forked, single-threaded process may do. */
-static _Noreturn void become_launcher(const char *path, char **argv, int link_fd, pid_t keeper)
+static _Noreturn void become_program(const struct program *program, int link_fd, pid_t keeper)
 {
     struct dc_err err;
     sigset_t none;
@@ -39,9 +51,9 @@ static _Noreturn void become_launcher(const char *path, char **argv, int link_fd
     else if (dup2(link_fd, LAUNCHER_LINK_FD) < 0)
         _exit(126);
     (void)syscall(SYS_close_range, LAUNCHER_LINK_FD + 1, ~0u, 0u);
-    (void)execv(path, argv);
-    dc_ignore(dc_fail(&err, DC_KERNEL, errno, "start '%s'", path)); /* filled to be logged */
-    dc_log_err(DC_LOG_ERROR, NULL, &err, "the launcher cannot be started");
+    (void)execv(program->path, program->argv);
+    dc_ignore(dc_fail(&err, DC_KERNEL, errno, "start '%s'", program->path)); /* to be logged */
+    dc_log_err(DC_LOG_ERROR, NULL, &err, "the %s cannot be started", program->name);
     _exit(127);
 }
 
@@ -55,21 +67,21 @@ static void end_child(pid_t *pid)
     *pid = -1;
 }
 
-static void reap_if_gone(pid_t *pid)
+static void reap_if_gone(struct program *program)
 {
     int status;
 
-    if (*pid <= 0 || waitpid(*pid, &status, WNOHANG) != *pid)
+    if (program->child <= 0 || waitpid(program->child, &status, WNOHANG) != program->child)
         return;
-    *pid = -1;
+    program->child = -1;
     if (WIFSIGNALED(status))
-        dc_log(DC_LOG_ERROR, "the launcher was ended by signal %d", WTERMSIG(status));
+        dc_log(DC_LOG_ERROR, "the %s was ended by signal %d", program->name, WTERMSIG(status));
     else if (WEXITSTATUS(status))
-        dc_log(DC_LOG_ERROR, "the launcher exited with %d", WEXITSTATUS(status));
+        dc_log(DC_LOG_ERROR, "the %s exited with %d", program->name, WEXITSTATUS(status));
 }
 
-/* Waits for a message or for the launcher's end. SIGCHLD is blocked but here, so none is missed. */
-static bool wait_for_message(int fd, pid_t *child)
+/* Waits for a message or for a child's end. SIGCHLD is blocked but here, so none is missed. */
+static bool wait_for_message(int fd, struct program programs[static PROGRAMS])
 {
     struct pollfd poll = {.fd = fd, .events = POLLIN};
     sigset_t open;
@@ -78,7 +90,8 @@ static bool wait_for_message(int fd, pid_t *child)
     for (;;) {
         int n = ppoll(&poll, 1, NULL, &open);
 
-        reap_if_gone(child);
+        for (size_t i = 0; i < PROGRAMS; i++)
+            reap_if_gone(&programs[i]);
         if (n > 0)
             return true;
         if (n < 0 && errno != EINTR)
@@ -91,39 +104,54 @@ static void on_child(int signal_number)
     (void)signal_number; /* only there to wake ppoll */
 }
 
-static _Noreturn void serve(int fd, const char *path, char **argv)
+static void start(struct program *program, int link_fd, pid_t self)
+{
+    end_child(&program->child);
+    program->child = fork();
+    if (program->child == 0)
+        become_program(program, link_fd, self);
+    if (program->child < 0)
+        dc_log(DC_LOG_ERROR, "fork for the %s: %s", program->name, strerror(errno));
+}
+
+/* They see their links close, end what runs and leave; give them the time for that. */
+static void let_go(struct program programs[static PROGRAMS])
+{
+    for (int i = 0; i < 500 && (programs[LAUNCHER].child > 0 || programs[RELAY].child > 0); i++) {
+        struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+
+        for (size_t k = 0; k < PROGRAMS; k++)
+            reap_if_gone(&programs[k]);
+        (void)nanosleep(&pause, NULL);
+    }
+    for (size_t i = 0; i < PROGRAMS; i++)
+        end_child(&programs[i].child);
+}
+
+static _Noreturn void serve(int fd, struct program programs[static PROGRAMS])
 {
     struct link_message message;
     struct dc_err err;
     pid_t self = getpid();
-    pid_t child = -1;
 
-    while (wait_for_message(fd, &child)) {
+    while (wait_for_message(fd, programs)) {
+        size_t which;
+
         if (link_receive(fd, &message, &err) < 0)
             break; /* the server is gone */
-        if (message.header.type != KEEPER_LAUNCH || !link_message_is(&message, 0, 1))
+        which = message.header.type == KEEPER_RELAY ? RELAY : LAUNCHER;
+        if ((message.header.type != KEEPER_LAUNCH && message.header.type != KEEPER_RELAY) ||
+            !link_message_is(&message, 0, 1) || !programs[which].path)
             break;
-        end_child(&child);
-        child = fork();
-        if (child == 0)
-            become_launcher(path, argv, message.fds[0], self);
-        if (child < 0)
-            dc_log(DC_LOG_ERROR, "fork for the launcher: %s", strerror(errno));
+        start(&programs[which], message.fds[0], self);
         link_message_release(&message);
     }
-    /* The launcher sees its link close, kills what runs and leaves; give it the time for that. */
-    for (int i = 0; i < 500 && child > 0; i++) {
-        struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
-
-        reap_if_gone(&child);
-        (void)nanosleep(&pause, NULL);
-    }
-    end_child(&child);
+    let_go(programs);
     _exit(0);
 }
 
 /* The child keeps the standard streams and its link. */
-static _Noreturn void keep(int fd, const char *path, char **argv)
+static _Noreturn void keep(int fd, struct program programs[static PROGRAMS])
 {
     struct sigaction wake = {.sa_handler = on_child};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -146,29 +174,51 @@ static _Noreturn void keep(int fd, const char *path, char **argv)
     }
     (void)syscall(SYS_close_range, LAUNCHER_LINK_FD + 1, ~0u, 0u);
     (void)prctl(PR_SET_NAME, "docle-keeper");
-    serve(LAUNCHER_LINK_FD, path, argv);
+    serve(LAUNCHER_LINK_FD, programs);
+}
+
+/* *path stays, or is found. */
+static int check_program(const char **path, char found[static PATH_BYTES],
+                         int (*find)(char *ret_path, size_t size, struct dc_err *err),
+                         struct dc_err *err)
+{
+    if (!*path && find(found, PATH_BYTES, err) < 0)
+        return -err->code;
+    if (!*path)
+        *path = found;
+    if (access(*path, X_OK) < 0)
+        return dc_fail(err, dc_code_from_errno(errno), errno, "program '%s'", *path);
+    return 0;
 }
 
 int launcher_keeper_start(const struct launcher_options *options,
                           struct launcher_keeper *ret_keeper, struct dc_err *err)
 {
-    char found[1024];
-    const char *path = options->path;
-    DC_AUTO(dc_free) char **argv = NULL;
+    char found[PROGRAMS][PATH_BYTES];
+    struct program programs[PROGRAMS] = {
+        [LAUNCHER] = {"launcher", options->path, NULL, -1},
+        [RELAY] = {"relay", options->relay_path, NULL, -1},
+    };
+    DC_AUTO(dc_free) char **launcher = NULL;
+    DC_AUTO(dc_free) char **relay = NULL;
     int ends[2];
     pid_t pid;
 
-    if (!path && launcher_find(found, sizeof(found), err) < 0)
+    if (check_program(&programs[LAUNCHER].path, found[LAUNCHER], launcher_find, err) < 0 ||
+        launcher_argv(options, &launcher, err) < 0)
         return -err->code;
-    if (!path)
-        path = found;
-    if (access(path, X_OK) < 0)
-        return dc_fail(err, dc_code_from_errno(errno), errno, "launcher '%s'", path);
-    if (launcher_argv(options, &argv, err) < 0 || link_pair(ends, err) < 0)
+    if (!options->network)
+        programs[RELAY].path = NULL;
+    else if (check_program(&programs[RELAY].path, found[RELAY], relay_find, err) < 0 ||
+             relay_argv(options, &relay, err) < 0)
+        return -err->code;
+    programs[LAUNCHER].argv = launcher;
+    programs[RELAY].argv = relay;
+    if (link_pair(ends, err) < 0)
         return -err->code;
     pid = fork();
     if (pid == 0)
-        keep(ends[1], path, argv);
+        keep(ends[1], programs);
     dc_close(ends[1]);
     if (pid < 0) {
         dc_close(ends[0]);
@@ -178,11 +228,22 @@ int launcher_keeper_start(const struct launcher_options *options,
     return 0;
 }
 
-int launcher_keeper_launch(struct launcher_keeper *keeper, int link_fd, struct dc_err *err)
+static int ask(struct launcher_keeper *keeper, enum keeper_type type, int link_fd,
+               struct dc_err *err)
 {
-    if (link_send(keeper->fd, KEEPER_LAUNCH, NULL, 0, &link_fd, 1, err) < 0)
+    if (link_send(keeper->fd, (uint8_t)type, NULL, 0, &link_fd, 1, err) < 0)
         return dc_context(err, "launcher's keeper");
     return 0;
+}
+
+int launcher_keeper_launch(struct launcher_keeper *keeper, int link_fd, struct dc_err *err)
+{
+    return ask(keeper, KEEPER_LAUNCH, link_fd, err);
+}
+
+int launcher_keeper_relay(struct launcher_keeper *keeper, int link_fd, struct dc_err *err)
+{
+    return ask(keeper, KEEPER_RELAY, link_fd, err);
 }
 
 void launcher_keeper_release(struct launcher_keeper *keeper)

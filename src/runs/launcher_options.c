@@ -1,10 +1,12 @@
 #include "runs/launcher_options.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -16,7 +18,8 @@
 #define DOCLE_LIBEXECDIR "/usr/libexec/docle"
 #endif
 
-int launcher_find(char *ret_path, size_t size, struct dc_err *err)
+/* Beside this program in a build tree, else where it is installed. */
+static int find_program(const char *name, char *ret_path, size_t size, struct dc_err *err)
 {
     char self[1024];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -28,14 +31,23 @@ int launcher_find(char *ret_path, size_t size, struct dc_err *err)
     slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
-    if ((size_t)snprintf(ret_path, size, "%s/docle-launcher", self) < size &&
+    if ((size_t)snprintf(ret_path, size, "%s/%s", self, name) < size && access(ret_path, X_OK) == 0)
+        return 0;
+    if ((size_t)snprintf(ret_path, size, "%s/%s", DOCLE_LIBEXECDIR, name) < size &&
         access(ret_path, X_OK) == 0)
         return 0;
-    if ((size_t)snprintf(ret_path, size, "%s/docle-launcher", DOCLE_LIBEXECDIR) < size &&
-        access(ret_path, X_OK) == 0)
-        return 0;
-    return dc_fail(err, DC_NOT_FOUND, 0, "docle-launcher is neither in '%s' nor in '%s'", self,
+    return dc_fail(err, DC_NOT_FOUND, 0, "%s is neither in '%s' nor in '%s'", name, self,
                    DOCLE_LIBEXECDIR);
+}
+
+int launcher_find(char *ret_path, size_t size, struct dc_err *err)
+{
+    return find_program("docle-launcher", ret_path, size, err);
+}
+
+int relay_find(char *ret_path, size_t size, struct dc_err *err)
+{
+    return find_program("docle-egress", ret_path, size, err);
 }
 
 uint32_t launcher_default_slots(void)
@@ -46,6 +58,8 @@ uint32_t launcher_default_slots(void)
 
     return slots > DC_SLOTS_MAX / 2 ? DC_SLOTS_MAX / 2 : slots;
 }
+
+enum { WORDS_TEXT_MAX = 16384 };
 
 /* argv under construction: pointers first, texts behind them in the same allocation. */
 struct words {
@@ -60,6 +74,8 @@ static void add(struct words *words, const char *word)
 {
     size_t size = strlen(word) + 1;
 
+    if (words->failed)
+        return;
     if (words->count == LAUNCHER_ARGS_MAX || size > words->left) {
         words->failed = true;
         return;
@@ -94,15 +110,57 @@ static void add_each(struct words *words, const char *name, const char *const *v
         add_pair(words, name, *values);
 }
 
+/* A fresh one; *ret_memory holds everything, NULL without memory. */
+static struct words words_new(char **ret_memory)
+{
+    const size_t pointers = sizeof(char *) * (LAUNCHER_ARGS_MAX + 1);
+    char *memory = calloc(1, pointers + WORDS_TEXT_MAX);
+
+    *ret_memory = memory;
+    return (struct words){(char **)(void *)memory, 0, memory + pointers, WORDS_TEXT_MAX, !memory};
+}
+
+static int words_take(const struct words *words, char **memory, char ***ret_argv,
+                      struct dc_err *err)
+{
+    if (!*memory)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "a command line");
+    if (words->failed)
+        return dc_fail(err, DC_LIMIT, 0, "the command line of %s is too long", words->argv[0]);
+    *ret_argv = (char **)(void *)dc_take(*memory);
+    return 0;
+}
+
+static bool can_change_user(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & 1u << CAP_SETUID) &&
+           (data[0].effective & 1u << CAP_SETGID);
+}
+
+int relay_argv(const struct launcher_options *options, char ***ret_argv, struct dc_err *err)
+{
+    DC_AUTO(dc_free) char *memory = NULL;
+    struct words words = words_new(&memory);
+
+    add(&words, "docle-egress");
+    add_number(&words, "--link-fd", LAUNCHER_LINK_FD);
+    if (can_change_user() && options->uid_base)
+        add_number(&words, "--uid", options->uid_base + DC_SLOTS_MAX + 1);
+    add_pair(&words, "--private", options->private);
+    add_pair(&words, "--resolvers", options->resolvers);
+    if (options->debug)
+        add(&words, "--debug");
+    return words_take(&words, &memory, ret_argv, err);
+}
+
 int launcher_argv(const struct launcher_options *options, char ***ret_argv, struct dc_err *err)
 {
-    enum { TEXT_MAX = 8192 };
-    const size_t pointers = sizeof(char *) * (LAUNCHER_ARGS_MAX + 1);
-    DC_AUTO(dc_free) char *memory = calloc(1, pointers + TEXT_MAX);
-    struct words words = {(char **)(void *)memory, 0, memory + pointers, TEXT_MAX, false};
+    DC_AUTO(dc_free) char *memory = NULL;
+    struct words words = words_new(&memory);
 
-    if (!memory)
-        return dc_fail(err, DC_KERNEL, ENOMEM, "launcher's command line");
     add(&words, "docle-launcher");
     add_pair(&words, "--root", options->root); /* first: the runtimes are read from there */
     add_pair(&words, "--layers", options->layers);
@@ -116,8 +174,5 @@ int launcher_argv(const struct launcher_options *options, char ***ret_argv, stru
     add_each(&words, "--without", options->without);
     if (options->debug)
         add(&words, "--debug");
-    if (words.failed)
-        return dc_fail(err, DC_LIMIT, 0, "launcher's command line is too long");
-    *ret_argv = (char **)(void *)dc_take(memory);
-    return 0;
+    return words_take(&words, &memory, ret_argv, err);
 }

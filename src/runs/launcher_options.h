@@ -25,10 +25,24 @@ struct launcher_options {
     const char *const *spares;  /* "python=2", …; NULL-terminated, or NULL for defaults */
     const char *const *without; /* test builds: defences to switch off; NULL-terminated or NULL */
     bool debug;                 /* zygotes keep standard error */
+
+    /* docle-egress. */
+    bool network;           /* it may be started */
+    const char *relay_path; /* NULL: relay_find() */
+    const char *private;    /* exceptions for private addresses, see host_rule.h; NULL: none */
+    const char *resolvers;  /* NULL: the host's */
 };
 
 /* Writes the path of the launcher: beside this program, else in libexecdir. */
 DC_MUST int launcher_find(char *ret_path, size_t size, struct dc_err *err);
+
+/* The same for docle-egress. */
+DC_MUST int relay_find(char *ret_path, size_t size, struct dc_err *err);
+
+/* The argv of docle-egress, as launcher_argv. It becomes a user of its own when started as root:
+ * the id after those that slots may have. */
+DC_MUST int relay_argv(const struct launcher_options *options, char ***ret_argv,
+                       struct dc_err *err);
 
 /* The launcher's argv, NULL-terminated, in one allocation: free() it. */
 DC_MUST int launcher_argv(const struct launcher_options *options, char ***ret_argv,

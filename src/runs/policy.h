@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/limits.h"
+#include "egress/host_rule.h"
 
 /* The numeric fields, in the order in which they are checked: diskMB depends on memoryMB. */
 enum policy_field {
@@ -39,10 +41,26 @@ struct run_ceiling {
     const char *source; /* static text for messages: "this server", "the plan 'free'" */
 };
 
+/* What the operator lets runs do on the network. */
+struct run_network_limits {
+    bool allow_any;                     /* `*`, and wildcards under a public suffix */
+    bool has_defaults;                  /* for allowNet without hosts */
+    struct host_policy defaults;        /* rules alone */
+    struct host_exceptions exceptions;  /* hosts that are not public */
+    uint16_t blocked[DC_NET_PORTS_MAX]; /* ports that no run may name */
+    size_t blocked_count;
+};
+
+/* From the operator's words; each may be empty. hosts: entries as in allowedHosts, or "public" for
+ * every host. */
+DC_MUST int run_network_limits_parse(const char *hosts, const char *exceptions, const char *blocked,
+                                     struct run_network_limits *ret_limits, struct dc_err *err);
+
 /* Everything a caller's request is held against. Zero-initialised: the product's ranges alone. */
 struct run_limits {
     struct run_ceiling ceiling[POLICY_FIELDS];
-    uint32_t body_max_bytes; /* of files together; 0: DC_BODY_MAX_BYTES */
+    uint32_t body_max_bytes;                  /* of files together; 0: DC_BODY_MAX_BYTES */
+    const struct run_network_limits *network; /* borrowed; NULL: no run may use the network */
 };
 
 /* Name on the wire: "timeoutMs", … */

@@ -97,6 +97,51 @@ int run_request_add_artifact(struct run_request *request, const char *glob, stru
     return 0;
 }
 
+int run_request_allow_host(struct run_request *request, const char *host, struct dc_err *err)
+{
+    request->allow_net = RUN_SAYS_YES;
+    request->has_hosts = true;
+    if (add_text(request, &request->hosts, &request->host_count, DC_NET_HOSTS_MAX, host, err) < 0)
+        return dc_context(err, "allowed hosts");
+    return 0;
+}
+
+int run_request_allow_port(struct run_request *request, uint32_t port, struct dc_err *err)
+{
+    if (request->port_count == DC_NET_PORTS_MAX)
+        return dc_fail(err, DC_LIMIT, 0, "more than %d ports", DC_NET_PORTS_MAX);
+    request->has_ports = true;
+    request->ports[request->port_count++] = port;
+    return 0;
+}
+
+int run_request_trust(struct run_request *request, const char *host, uint16_t port,
+                      struct dc_err *err)
+{
+    struct host_policy *policy = request->network;
+    struct egress_rule *rule;
+    uint32_t notes;
+
+    if (!policy)
+        policy = dc_arena_alloc(&request->arena, sizeof(*policy));
+    if (!policy)
+        return run_request_no_memory(err);
+    if (!request->network)
+        *policy = (struct host_policy){0};
+    request->network = policy;
+    if (policy->rule_count == DC_NET_HOSTS_MAX)
+        return dc_fail(err, DC_LIMIT, 0, "more than %d hosts", DC_NET_HOSTS_MAX);
+    rule = &policy->rules[policy->rule_count];
+    if (host_rule_parse(host, strlen(host), rule, &notes, err) < 0)
+        return dc_context(err, "host '%.100s'", host);
+    if (rule->kind != EGRESS_RULE_EXACT && rule->kind != EGRESS_RULE_ADDRESS)
+        return dc_fail(err, DC_INVALID, 0, "host '%.100s' is not one host", host);
+    rule->port = port;
+    rule->trusted = true;
+    policy->rule_count++;
+    return 0;
+}
+
 int run_request_set_text(struct run_request *request, const char **slot, const char *text,
                          struct dc_err *err)
 {

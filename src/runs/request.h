@@ -64,6 +64,20 @@ struct run_request {
         const char *tier;     /* "free", "pro", "enterprise" or NULL */
         const char *metadata; /* compact JSON, or NULL */
     } user;
+
+    enum run_wish { RUN_SAYS_NOTHING, RUN_SAYS_NO, RUN_SAYS_YES } allow_net;
+    const char *allow_net_name; /* static: as the caller called it */
+    bool has_hosts;
+    struct run_text *hosts; /* allowedHosts as written */
+    size_t host_count;
+    bool has_ports;
+    uint32_t ports[DC_NET_PORTS_MAX]; /* allowedPorts */
+    size_t port_count;
+    struct host_policy *network; /* after the check: what the run may reach; NULL: nothing */
+
+    struct run_text *warnings; /* for the caller: taken, but not as written */
+    size_t warning_count;
+
     bool stream;
     bool no_store; /* store:false: only the metering is kept */
 
@@ -98,6 +112,21 @@ DC_MUST int run_request_set_text(struct run_request *request, const char **slot,
                                  struct dc_err *err);
 DC_MUST int run_request_set_stdin(struct run_request *request, const void *bytes, size_t length,
                                   struct dc_err *err);
+/* An entry of allowedHosts; with it allowNet. */
+DC_MUST int run_request_allow_host(struct run_request *request, const char *host,
+                                   struct dc_err *err);
+/* An entry of allowedPorts. */
+DC_MUST int run_request_allow_port(struct run_request *request, uint32_t port, struct dc_err *err);
+
+/* For runs of our own making, such as an installer's: lets it reach one host on one port, even
+ * where that is not public (an address of a private network, this machine's loopback address). Not
+ * to be called for what a caller named. host: a name, an IPv4 address or "localhost"; on ports 80
+ * and 443 the run must ask for the same name in HTTP's Host or TLS' SNI, as all runs. Any number of
+ * times, before the check, which then lets allowedHosts alone. The run needs an engine with a
+ * network. The result's members then hold "network", as those of every run with a network. */
+DC_MUST int run_request_trust(struct run_request *request, const char *host, uint16_t port,
+                              struct dc_err *err);
+
 /* Names a policy value explicitly. */
 void run_request_set_policy(struct run_request *request, enum policy_field field, uint32_t value);
 

@@ -158,6 +158,8 @@ int run_request_check(struct run_request *request, const struct run_limits *limi
         problems_add(problems, PROBLEM_MISSING, "lang", "is required: \"python\" or \"node\"");
     if (run_request_check_files(request, limits, problems, err) < 0)
         return -err->code;
+    if (run_request_check_network(request, limits, problems, err) < 0)
+        return -err->code;
     check_args(request, problems);
     check_env(request, problems);
     check_artifacts(request, problems);

@@ -19,6 +19,10 @@ bool run_path_valid(const char *path, size_t length);
 DC_MUST int run_request_check_files(struct run_request *request, const struct run_limits *limits,
                                     struct problems *problems, struct dc_err *err);
 
+/* What the run may reach, or why not; see request_network.c. */
+DC_MUST int run_request_check_network(struct run_request *request, const struct run_limits *limits,
+                                      struct problems *problems, struct dc_err *err);
+
 /* Chooses the entry point, or says why it cannot. All paths are good. */
 void run_request_choose_entrypoint(struct run_request *request, struct problems *problems);
 

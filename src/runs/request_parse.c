@@ -415,23 +415,57 @@ static void take_policy_number(struct parser *parser, enum policy_field field, c
     }
 }
 
+/* allowNet and allowNetwork are one. */
 static void take_allow(struct parser *parser, const char *path, const json_t *value)
 {
-    bool wanted = false;
+    struct run_request *request = parser->request;
+    enum run_wish before = request->allow_net;
+    bool wanted;
 
-    if (take_flag(parser, path, value, &wanted) && wanted)
-        problems_add(parser->problems, PROBLEM_NOT_ENABLED, path,
-                     "network access is not enabled on this server; leave it out or set it to "
-                     "false");
+    if (!take_flag(parser, path, value, &wanted))
+        return;
+    request->allow_net = wanted ? RUN_SAYS_YES : RUN_SAYS_NO;
+    if (strcmp(path, "policy.allowNetwork") == 0)
+        request->allow_net_name = "policy.allowNetwork";
+    if (before != RUN_SAYS_NOTHING && before != request->allow_net)
+        problems_add(parser->problems, PROBLEM_VALUE, path,
+                     "says otherwise than its other name; send one of allowNet and allowNetwork");
 }
 
 static void take_hosts(struct parser *parser, const char *path, const json_t *value)
 {
-    if (!json_is_array(value))
-        wrong_type(parser, path, "an array of host names", value);
-    else if (json_array_size(value))
-        problems_add(parser->problems, PROBLEM_NOT_ENABLED, path,
-                     "network access is not enabled on this server; leave it out or send []");
+    parser->request->has_hosts = true;
+    take_list(parser, path, value, DC_NET_HOSTS_MAX, &parser->request->hosts,
+              &parser->request->host_count);
+}
+
+static void take_ports(struct parser *parser, const char *path, const json_t *value)
+{
+    struct run_request *request = parser->request;
+    size_t count = json_array_size(value);
+    char at[PATH_TEXT + 24];
+    double number;
+
+    if (!json_is_array(value)) {
+        wrong_type(parser, path, "an array of port numbers", value);
+        return;
+    }
+    if (count > DC_NET_PORTS_MAX) {
+        problems_add(parser->problems, PROBLEM_TOO_MANY, path, "%zu ports; at most %d are taken",
+                     count, DC_NET_PORTS_MAX);
+        return;
+    }
+    request->has_ports = true;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *port = json_array_get(value, i);
+
+        (void)snprintf(at, sizeof(at), "%.90s[%zu]", path, i);
+        if (!whole_number(port, 1, false, &number))
+            wrong_type(parser, at, "a port number", port);
+        else /* what is out of range is kept out of range, for the check to word */
+            request->ports[request->port_count++] =
+                number < 0 || number > UINT16_MAX ? 0 : (uint32_t)number;
+    }
 }
 
 static void take_policy_field(struct parser *parser, const char *name, const json_t *value)
@@ -450,10 +484,12 @@ static void take_policy_field(struct parser *parser, const char *name, const jso
         take_allow(parser, path, value);
     else if (strcmp(name, "allowedHosts") == 0)
         take_hosts(parser, path, value);
+    else if (strcmp(name, "allowedPorts") == 0)
+        take_ports(parser, path, value);
     else
         problems_add(parser->problems, PROBLEM_UNKNOWN_FIELD, path,
                      "is not a policy; known are timeoutMs, memoryMB, diskMB, maxProcesses, cpus, "
-                     "cpuMs, maxOutputBytes, allowNet, allowedHosts");
+                     "cpuMs, maxOutputBytes, allowNet, allowedHosts, allowedPorts");
 }
 
 static void take_policy(struct parser *parser, const json_t *value)

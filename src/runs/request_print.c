@@ -96,6 +96,25 @@ static void print_user(struct dc_buf *out, const struct run_request *request)
     (void)dc_buf_byte(out, '}');
 }
 
+/* What the run was let reach, whether its caller or the operator's list named it. */
+static void print_network(struct dc_buf *out, const struct host_policy *policy)
+{
+    char host[DC_HOST_NAME_MAX_BYTES + 12];
+
+    if (!policy)
+        return;
+    (void)dc_buf_text(out, ",\"policy\":{\"allowNet\":true,\"allowedHosts\":[");
+    for (size_t i = 0; i < policy->rule_count; i++) {
+        host_rule_print(&policy->rules[i], host);
+        (void)dc_buf_text(out, i ? "," : "");
+        (void)dc_buf_json_string(out, host, strlen(host));
+    }
+    (void)dc_buf_text(out, "],\"allowedPorts\":[");
+    for (size_t i = 0; i < policy->port_count; i++)
+        (void)dc_buf_printf(out, "%s%u", i ? "," : "", policy->ports[i]);
+    (void)dc_buf_text(out, "]}");
+}
+
 bool run_request_print(const struct run_request *request, struct dc_buf *out)
 {
     (void)dc_buf_printf(out, "{\"lang\":\"%s\"", run_lang_name(request->lang));
@@ -109,6 +128,7 @@ bool run_request_print(const struct run_request *request, struct dc_buf *out)
         print_text(out, &request->stdin_bytes);
     }
     print_list(out, "artifacts", request->artifacts, request->artifact_count);
+    print_network(out, request->network);
     print_user(out, request);
     (void)dc_buf_byte(out, '}');
     return !out->failed;

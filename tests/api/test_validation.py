@@ -138,11 +138,50 @@ def test_unknown_policy_field(api):
     assert body["code"] == "unknown_field" and paths(body) == {"policy.timeout"}
 
 
-@pytest.mark.parametrize("policy", [{"allowNet": True}, {"allowNetwork": True}, {"allowedHosts": ["example.com"]}])
-def test_network_is_not_enabled(api, policy):
+@pytest.mark.parametrize(
+    "policy, path",
+    [
+        ({"allowNet": True}, "policy.allowedHosts"),
+        ({"allowNetwork": True}, "policy.allowedHosts"),
+        ({"allowedHosts": ["example.com"]}, "policy.allowNet"),
+    ],
+)
+def test_network_needs_both(api, policy, path):
     body = refused(api, python(policy=policy))
-    assert body["code"] == "not_enabled", body
-    assert "network" in body["message"].lower()
+    assert body["code"] == "missing_field" and paths(body) == {path}, body
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["*", "*.com", "*.co.uk", "1.2.3.4", "0x7f.1", "2130706433", "127.1", "[::1]", "::1", "localhost", "db",
+     ".".join(["a" * 50] * 5), "http://x.example", "x.example/path", "user@x.example", "x.example:0", "x.example:25",
+     "x.example:53", "x.example:65536", "*.*.example", "a b.example", "-a.example", ""],
+)
+def test_bad_hosts(api, host):
+    body = refused(api, python(policy={"allowNet": True, "allowedHosts": ["good.example", host]}))
+    assert paths(body) == {"policy.allowedHosts[1]"}, body
+
+
+@pytest.mark.parametrize("port", [0, 25, 53, 65536, -1, 1.5, "443", None])
+def test_bad_ports(api, port):
+    policy = {"allowNet": True, "allowedHosts": ["good.example"], "allowedPorts": [443, port]}
+    assert paths(refused(api, python(policy=policy))) == {"policy.allowedPorts[1]"}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"allowNet": True, "allowNetwork": False, "allowedHosts": ["good.example"]},
+        {"allowNet": True, "allowedHosts": "good.example"},
+        {"allowNet": True, "allowedHosts": ["good.example"] * 65},
+        {"allowNet": True, "allowedHosts": ["good.example"], "allowedPorts": list(range(1000, 1015))},
+        {"allowNet": True, "allowedHosts": ["good.example"], "allowedPorts": []},
+        {"allowNet": True, "allowedHosts": [f"good.example:{port}" for port in range(1000, 1015)]},
+        {"allowNet": "yes", "allowedHosts": ["good.example"]},
+    ],
+)
+def test_bad_networks(api, policy):
+    assert all(path.startswith("policy.allow") for path in paths(refused(api, python(policy=policy))))
 
 
 @pytest.mark.parametrize(

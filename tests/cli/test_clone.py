@@ -83,7 +83,8 @@ def test_make_install(clone):
     env = environment(PREFIX=str(prefix), DOCLE_ROOT_DIR=str(clone.parent / "root"))
     subprocess.run(["make", "install"], cwd=clone, env=env, check=True, capture_output=True,
                    timeout=BUILD_S)
-    for path in ("bin/docle", "libexec/docle/docle-launcher", "libexec/docle/runtimes/make-root",
+    for path in ("bin/docle", "libexec/docle/docle-launcher", "libexec/docle/docle-egress",
+                 "libexec/docle/runtimes/make-root",
                  "share/man/man1/docle.1", "share/man/man5/docle.conf.5",
                  "share/man/man8/docle-server.8", "share/doc/docle/docle.conf.example"):
         assert (prefix / path).is_file(), path

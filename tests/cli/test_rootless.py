@@ -58,7 +58,7 @@ def as_user(groups, folder):
     # Every user may enter the folder, and the build may lie where not every user may.
     build = folder / "build"
     (build / "src").mkdir(parents=True)
-    for name in ("docle", "docle-launcher"):
+    for name in ("docle", "docle-launcher", "docle-egress"):
         shutil.copy(pathlib.Path(DOCLE).parent / name, build)
     shutil.copytree(pathlib.Path(DOCLE).parent / "src" / "runtimes", build / "src" / "runtimes",
                     ignore=shutil.ignore_patterns("*.p"))

@@ -17,7 +17,7 @@ PATIENCE_S = 60
 HEADER = struct.Struct("=BBHI")  # struct link_header: version, type, descriptors, length
 HELLO_HEAD = struct.Struct("=IBBBB")
 HELLO_RUNTIME = struct.Struct("=16s16sB7x")
-RUN = struct.Struct("=QIIIIIIII16s")
+RUN = struct.Struct("=QIIIIIIII16s64s")
 ENDED = struct.Struct("=QIiIIQQQ120s")
 
 (LAUNCH_HELLO, LAUNCH_RUN, LAUNCH_CANCEL, LAUNCH_STARTED, LAUNCH_ENDED, LAUNCH_STATS,
@@ -153,7 +153,7 @@ class Launcher:
         job = make_job(entrypoint, {entrypoint: code.encode(), **(files or {})})
         null = os.open("/dev/null", os.O_RDWR)
         body = RUN.pack(started.number, self.runtimes[lang], 0, timeout_ms, 0, memory_mb,
-                        disk_mb or memory_mb // 4, processes, cpus, layer)
+                        disk_mb or memory_mb // 4, processes, cpus, layer, b"")
         fds = [job, null if stdin is None else stdin, started.out, started.err, null]
         packet = HEADER.pack(1, LAUNCH_RUN, len(fds), len(body)) + body
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))

@@ -549,7 +549,7 @@ static void checks_the_rest(void **state)
     parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"policy\":{\"allowNetwork\":true}}",
               PROBLEM_NOT_ENABLED, "policy.allowNetwork");
     parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"policy\":{\"allowedHosts\":[\"x\"]}}",
-              PROBLEM_NOT_ENABLED, "policy.allowedHosts");
+              PROBLEM_MISSING, "policy.allowNet");
     parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"policy\":[]}", PROBLEM_TYPE, "policy");
 }
 
