@@ -11,10 +11,12 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
 from escape import HELLO, HERE, TOP, has_switches
+from launcher import Launcher
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +56,13 @@ def switched(make_root, sealed):
     subprocess.run(["ninja", "-C", build, "-j2", "--quiet", *needed], check=True)
     assert has_switches(build), f"{build} was set up without -Dtest_hooks=true"
     return build / "docle-launcher", make_root(build)
+
+
+@pytest.fixture(scope="session")
+def aged(sealed):
+    """(launcher, when it was started): made when the session begins, looked at in test_many.py when it is old."""
+    with Launcher(*sealed, slots=1) as old:
+        yield old, time.monotonic()
 
 
 def say_hello(launcher):

@@ -192,6 +192,19 @@ class Launcher:
                     found[pid] = len(os.listdir(f"/proc/{pid}/fd"))
         return found
 
+    def zygote_memory(self):
+        """{host pid: (mappings, resident KB)} of the fork servers."""
+        return {pid: (len(pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()),
+                      int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4)
+                for pid in self.zygotes()}
+
+    def leaf_file(self, controller, name):
+        """Text of a control file of slot 0, or None where this host has no such file."""
+        top = pathlib.Path("/sys/fs/cgroup", controller)
+        for path in top.glob(f"**/docle.{self.pid}/slot0/{name}"):
+            return path.read_text().strip()
+        return None
+
     def zygote_number(self, lang):
         """The process id of the language's zygote as it sees itself."""
         for pid in self.zygotes():

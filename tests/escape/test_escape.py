@@ -11,6 +11,7 @@ The header of an attack, in comments at its top:
   twice:   "same slot": run twice in one slot; the second is looked at
   without: defences to switch off together, joined by " + ", and after " -> ", when it matters, what
            is then seen, "outcome: line", with * for anything
+  shown:   for tools/attacks: a defence that another test switches off
 """
 
 import fnmatch
@@ -72,7 +73,7 @@ SWITCHED.sort(key=lambda one: one[1])  # launchers are shared by neighbours
 
 
 @pytest.fixture(scope="module")
-def launcher(sealed, begin):
+def launcher(sealed, begin, aged):
     """One slot, so that every run follows another in it."""
     with Launcher(*sealed, slots=1) as one:
         yield begin(one)
@@ -117,3 +118,11 @@ def test_defence_is_what_stops_it(weakened, attack, names, wanted):
         assert not seen.startswith("sandbox_error"), ended
     else:
         assert fnmatch.fnmatchcase(seen, wanted), ended
+
+
+@pytest.mark.parametrize("attack", [one for one in ATTACKS if any("landlock" in names for names, _ in one.without)],
+                         ids=lambda attack: attack.name)
+def test_standard_level_stops_it_as_well(weakened, attack):
+    """Landlock repeats what other layers do: without it alone nothing is gained."""
+    seen, ended = attack.observe(weakened(("landlock",)))
+    assert seen == attack.expected, ended

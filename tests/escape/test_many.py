@@ -2,12 +2,13 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import time
 
 import pytest
 
-from escape import HELPER, HERE
+from escape import HELLO, HELPER, HERE
 from launcher import PATIENCE_S, Launcher
 
 RANDOM = {
@@ -56,7 +57,7 @@ def columns_as_zygote(launcher, lang, runs):
 
 
 @pytest.fixture(scope="module")
-def launcher(sealed, begin):
+def launcher(sealed, begin, aged):
     with Launcher(*sealed, slots=2) as one:
         yield begin(one)
 
@@ -100,18 +101,148 @@ def test_slots_are_used_again_by_strangers(launcher, check_host, sealed):
     check_host(launcher)
 
 
-def test_old_zygotes_still_serve_node(sealed, check_host):
+def test_many_runs_leave_the_zygotes_as_they_were(launcher, check_host, aged):
+    """M-20, Z-17: nothing grows, whatever the runs do; tests/soak/run does it for ten minutes."""
+    programs = [("python", "import xml.dom.minidom, subprocess\nsubprocess.run(['/bin/true'])\nopen('f', 'w').write('x' * 10**6)"),
+                ("node", "const all = []; for (let i = 0; i < 1e5; i++) all.push({ i }); require('fs').writeFileSync('f', 'x')"),
+                ("python", "import os\nos.abort()"), ("node", "process.abort()")]
+    looks = []
+    for _ in range(3):
+        for i in range(60):
+            lang, code = programs[i % len(programs)]
+            launcher.run(code, lang)
+        looks.append((launcher.steady_shape(launcher.first_shape), launcher.zygote_memory()))
+    assert [shape for shape, _ in looks] == [launcher.first_shape] * 3
+    for pid, (mappings, resident_kb) in looks[0][1].items():
+        assert looks[2][1][pid][0] == mappings
+        assert looks[2][1][pid][1] <= resident_kb + 1024
+    check_host(launcher)
+
+
+CRASHES = [
+    ("require('v8').setFlagsFromString('--allow-natives-syntax');\nnew Function('%SystemBreak()')();", "signalled 5"),
+    ("process.abort()", "signalled 6"),
+    ("process.kill(process.pid, 'SIGSEGV')", "signalled 11"),
+    ("process.kill(process.pid, 'SIGKILL')", "signalled 9"),
+    ("const f = () => f() + 1;\nf();", "exited 1"),
+]
+
+
+def test_crashes_do_not_reach_the_zygote(launcher, check_host):
+    """Z-12: crashes of V8 by the dozen; the same zygotes serve on."""
+    before = launcher.zygotes()
+    for i in range(40):
+        code, outcome = CRASHES[i % len(CRASHES)]
+        ended = launcher.run(code, "node")
+        assert ended.outcome == outcome, (code, ended)
+    assert launcher.zygotes() == before
+    check_host(launcher)
+
+
+def test_old_zygotes_still_serve_node(aged, check_host):
     """Runs of a zygote that is older than any timer it was born with end as those of a young one."""
-    with Launcher(*sealed, slots=1) as old:
-        time.sleep(21)
-        for code, out in (
-            ("setTimeout(() => console.log('late'), 20); console.log('now')", "now\nlate\n"),
-            ("console.log('now')", "now\n"),
-            ("require('fs').promises.readFile('main.js').then((b) => console.log(b.length > 9))", "true\n"),
-        ):
-            ended = old.run(code, "node")
-            assert (ended.outcome, ended.out) == ("exited 0", out), ended
-        check_host(old)
+    old, born = aged
+    time.sleep(max(0, born + 21 - time.monotonic()))
+    for code, out in (
+        ("setTimeout(() => console.log('late'), 20); console.log('now')", "now\nlate\n"),
+        ("console.log('now')", "now\n"),
+        ("require('fs').promises.readFile('main.js').then((b) => console.log(b.length > 9))", "true\n"),
+    ):
+        ended = old.run(code, "node")
+        assert (ended.outcome, ended.out) == ("exited 0", out), ended
+    check_host(old)
+
+
+def test_spawns_do_not_hold_up_others(launcher, check_host):
+    """P-24: while one run starts programs as fast as it can, others begin and end as ever."""
+    storm = launcher.start((HERE / "attacks" / "p24_spawns.py").read_text())
+    launcher.await_start(storm)
+    for lang in HELLO:
+        ended = launcher.run(HELLO[lang], lang)
+        assert (ended.outcome, ended.out) == ("exited 0", "hello\n"), ended
+    assert launcher.finish(storm).out == "True\n"
+    check_host(launcher)
+
+
+HOSTILE_FILES = {
+    "python": ["python3", "sitecustomize.py", "usercustomize.py", "encodings/__init__.py", "os.py", "_docle.py",
+               "pyvenv.cfg", "python311._pth", ".pythonrc"],
+    "node": ["node", "node_modules/fs/index.js", "node_modules/.hooks.js", ".noderc", ".env", "node.config.json",
+             "docle.node", "bootstrap.js"],
+}
+
+
+@pytest.mark.parametrize(("lang", "code"), ids=["python", "node"], argvalues=[
+    ("python", "import os, sys, encodings\nprint('mine', os.__file__.startswith('/usr'))"),
+    ("node", "console.log('mine', typeof require('fs').readFileSync === 'function')"),
+])
+def test_names_of_files_mean_nothing_to_us(launcher, check_host, lang, code):
+    """F-05: files with the names of what an interpreter reads at its start; the host check runs without."""
+    files = {name: b"raise SystemExit(9)" if lang == "python" else b"process.exit(9)" for name in HOSTILE_FILES[lang]}
+    ended = launcher.run(code, lang, files=files)
+    assert (ended.outcome, ended.out.lower()) == ("exited 0", "mine true\n"), ended
+    check_host(launcher)
+
+
+def test_standard_input_that_nobody_reads(launcher, check_host):
+    """O-10: ten megabytes, of which a pipe holds some; the run ends all the same, and the writer is told."""
+    theirs, ours = os.pipe()
+    started = launcher.start("print('end')", stdin=theirs)
+    os.close(theirs)
+    with pytest.raises(BrokenPipeError):
+        for _ in range(160):
+            os.write(ours, bytes(1 << 16))
+    os.close(ours)
+    assert launcher.finish(started).out == "end\n"
+    check_host(launcher)
+
+
+def test_swap_is_no_way_past_the_limit(launcher):
+    """M-18: the group of a run has a limit on swap that is none on top of its memory. That nothing is swapped out
+    is not shown here: it would take a swap area, which is the whole machine's."""
+    launcher.run(HELLO["python"])
+    both = launcher.leaf_file("memory", "memory.memsw.limit_in_bytes")
+    swap = launcher.leaf_file("", "memory.swap.max")
+    if both:
+        assert both == launcher.leaf_file("memory", "memory.limit_in_bytes")
+        assert launcher.leaf_file("memory", "memory.swappiness") == "0"
+    elif swap:
+        assert swap == "0"
+    else:
+        assert not pathlib.Path("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists()
+
+
+ARTIFACTS = """
+import os, socket
+os.makedirs("out/deep")
+open("out/good", "w").write("good")
+os.symlink("/etc/passwd", "out/link")
+os.symlink("/usr/lib", "out/tree")
+os.symlink("good", "out/near")
+os.link("out/good", "out/twin")
+os.mkfifo("out/fifo")
+socket.socket(socket.AF_UNIX).bind("out/socket")
+open("out/sparse", "wb").truncate(3 << 30)
+open("out/closed", "w").write("x")
+os.chmod("out/closed", 0)
+open("out/line\\nfeed", "w").write("feed")
+open(b"out/\\xff\\xfe", "w").write("bytes")
+os.rename("out", "moved"); os.symlink("/", "out"); os.rename("moved", "kept")
+os.symlink("/proc/self/fd", "kept/fds")
+"""
+
+
+def test_artifacts_are_plain_files_of_the_run(sealed, tmp_path):
+    """F-25: what is collected after a run are regular files of its own, through no link."""
+    program, root = sealed
+    (tmp_path / "main.py").write_text(ARTIFACTS)
+    done = subprocess.run([program.parent / "docle", "run", "--json", "--root-dir", root, "--artifact", "**",
+                           tmp_path / "main.py"], stdout=subprocess.PIPE, check=False,
+                          env={"PATH": os.environ["PATH"], "DOCLE_DATA_DIR": str(tmp_path)})
+    result = json.loads(done.stdout)
+    assert result["exitCode"] == 0, result
+    names = {file["path"] for file in result["files"]}
+    assert {"main.py", "kept/good", "kept/twin"} <= names <= {"main.py", "kept/good", "kept/twin", "kept/line\nfeed"}, names
 
 
 def test_time_is_counted(launcher, check_host):

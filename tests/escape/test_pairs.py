@@ -83,3 +83,11 @@ def test_defence_keeps_apart(switched, pair, names, wanted):
         assert fnmatch.fnmatchcase(seen["first"], wanted.removeprefix("first: ")), runs
     elif wanted:
         assert fnmatch.fnmatchcase(seen["expect"], wanted), runs
+
+
+def test_standard_level_keeps_apart(switched):
+    """Without Landlock alone the network namespace still hides abstract names."""
+    pair = next(one for one in PAIRS if one.name == "v02_abstract.py")
+    with Launcher(*switched, without=["landlock"], slots=2) as launcher:
+        seen, runs = pair.observe(launcher)
+    assert seen == pair.expected, runs

@@ -1,4 +1,5 @@
-# P-01 (python): a fork bomb; P-23 shows, within bounds, what it would do without its control group
+# P-01 (python): a fork bomb
+# shown: cgroup, within bounds, by p23_zombies.py
 # outcome: timeout 9
 # expect: BlockingIOError
 # hits: processes

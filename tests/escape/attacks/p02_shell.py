@@ -1,4 +1,5 @@
-# P-02 (python): the fork bomb of shells; P-23 shows, within bounds, what it would do without its control group
+# P-02 (python): the fork bomb of shells
+# shown: cgroup, within bounds, by p23_zombies.py
 # outcome: timeout 9
 # expect:
 # hits: processes

@@ -3,7 +3,7 @@
 # outcome: timeout 9
 # expect:
 # limits: timeout_ms=2000 cpus=50
-# What it got of the CPU is looked at in test_many.py, with and without the cap.
+# shown: rate, by test_many.py, which looks at what it got of the CPU
 import os
 import time
 

@@ -1,5 +1,5 @@
 // P-14 (node): a daemon that would outlive the program; the host check looks for it
-// Without its control group it does outlive it: test_many.py.
+// shown: cgroup, by test_many.py
 // expect: gone
 require("child_process").spawn("/bin/sleep", ["1000000"], { detached: true, stdio: "ignore" }).unref();
 console.log("gone");

@@ -1,5 +1,5 @@
 # P-14 (python): a daemon that would outlive the program; the host check looks for it
-# Without its control group it does outlive it: test_many.py.
+# shown: cgroup, by test_many.py
 # expect: gone
 import os
 import signal
