@@ -50,10 +50,14 @@ int dc_write_file_at(int dir_fd, const char *name, const char *text, struct dc_e
 {
     DC_AUTO(dc_close) int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     size_t length = strlen(text);
+    ssize_t n;
 
     if (fd < 0)
         return dc_fail(err, dc_code_from_errno(errno), errno, "open '%s' for writing", name);
-    if (write(fd, text, length) != (ssize_t)length)
+    do
+        n = write(fd, text, length);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)length)
         return dc_fail_errno(err, "write '%s' to '%s'", text, name);
     return 0;
 }

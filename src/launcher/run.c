@@ -76,13 +76,14 @@ int run_spawn(struct launcher *launcher, struct slot *slot, uint32_t runtime, ui
         return -err->code;
     slot->runtime = runtime;
     slot->disk_mb = disk_mb;
-    result = send_spawn(launcher, slot, zygote, ends[1], err);
-    dc_close(ends[1]);
     slot->child_fd = ends[0];
-    if (result == 0 && fcntl(slot->child_fd, F_SETFL, O_NONBLOCK) < 0)
-        result = dc_fail_errno(err, "O_NONBLOCK");
+    result = fcntl(slot->child_fd, F_SETFL, O_NONBLOCK) < 0 ? dc_fail_errno(err, "O_NONBLOCK") : 0;
     if (result == 0)
         result = loop_watch(launcher, slot->child_fd, WATCH_CHILD, slot->index, err);
+    /* Last, for a child that was asked for is in the slot. */
+    if (result == 0)
+        result = send_spawn(launcher, slot, zygote, ends[1], err);
+    dc_close(ends[1]);
     if (result < 0) {
         dc_close_clear(&slot->child_fd);
         return dc_context(err, "spawn in slot %u", slot->index);

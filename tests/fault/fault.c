@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "fault_internal.h"
@@ -31,6 +34,7 @@ static atomic_int armed_kind;
 static atomic_long countdown; /* calls until the fault; 0 or less: fired */
 static atomic_bool fires_on;
 static atomic_bool fired;
+static atomic_bool paused;
 static atomic_long blocks;
 static atomic_long calls[FAULT_KINDS];
 
@@ -52,6 +56,8 @@ bool fault_hits(enum fault_kind kind)
 {
     long left;
 
+    if (atomic_load(&paused))
+        return false;
     atomic_fetch_add(&calls[kind], 1);
     if (atomic_load(&armed_kind) != (int)kind)
         return false;
@@ -60,6 +66,11 @@ bool fault_hits(enum fault_kind kind)
         return false;
     atomic_store(&fired, true);
     return true;
+}
+
+void fault_pause(bool on)
+{
+    atomic_store(&paused, on);
 }
 
 void fault_count_block(long change)
@@ -250,6 +261,31 @@ WRAP(ssize_t, recvmsg, int fd, struct msghdr *message, int flags)
 WRAP(ssize_t, sendmsg, int fd, const struct msghdr *message, int flags)
 {
     return fails(ENOBUFS) || interrupted() ? -1 : __real_sendmsg(fd, message, flags);
+}
+
+WRAP(int, epoll_ctl, int epoll, int operation, int fd, struct epoll_event *event)
+{
+    return fails(ENOSPC) ? -1 : __real_epoll_ctl(epoll, operation, fd, event);
+}
+
+WRAP(int, eventfd, unsigned count, int flags)
+{
+    return fails(EMFILE) ? -1 : __real_eventfd(count, flags);
+}
+
+WRAP(int, mkdirat, int folder, const char *path, mode_t mode)
+{
+    return fails(ENOSPC) ? -1 : __real_mkdirat(folder, path, mode);
+}
+
+WRAP(int, fstatfs64, int fd, struct statfs64 *ret_stat)
+{
+    return fails(EIO) ? -1 : __real_fstatfs64(fd, ret_stat);
+}
+
+WRAP(int, pipe2, int *fds, int flags)
+{
+    return fails(EMFILE) ? -1 : __real_pipe2(fds, flags);
 }
 
 WRAP(int, socketpair, int domain, int type, int protocol, int *fds)

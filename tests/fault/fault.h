@@ -30,6 +30,9 @@ void fault_arm(enum fault_kind kind, long nth, bool on);
 /* Ends it; true when a call did fail. */
 bool fault_disarm(void);
 
+/* Calls of the test itself, in between, neither fail nor count. */
+void fault_pause(bool paused);
+
 /* For wrappers: should this call fail? Counts it. */
 bool fault_hits(enum fault_kind kind);
 

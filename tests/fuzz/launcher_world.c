@@ -21,6 +21,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include "base/poison.h"
@@ -192,7 +193,8 @@ void world_open(struct world *world)
     world_prepare();
     now_ns = DC_NS_PER_S;
     dc_log_setup("world", getenv("DOCLE_TEST_LOG") ? DC_LOG_DEBUG : DC_LOG_OFF);
-    *world = (struct world){.launcher = {.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+    *world = (struct world){.around_turn = world->around_turn,
+                            .launcher = {.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
                                          .run_filter_fd = dup(null_fd),
                                          .zygote_filter_fd = -1,
                                          .root_fd = -1,
@@ -451,9 +453,28 @@ static void hear_zygote(struct world *world, uint32_t index)
         dc_close_clear(&zygote->fd);
 }
 
+/* SECURITY: no job without its limits. The file keeps the tail of what was longer. */
+static void check_limits(const struct world_slot *slot, const struct run *run)
+{
+    char memory[24];
+    char processes[24];
+    char wanted[24];
+    struct dc_err err;
+
+    if (dc_read_file_at(slot->files_fd, "memory.max", memory, sizeof(memory), &err) < 0 ||
+        dc_read_file_at(slot->files_fd, "pids.max", processes, sizeof(processes), &err) < 0)
+        abort();
+    (void)snprintf(wanted, sizeof(wanted), "%llu",
+                   (unsigned long long)(run->request.memory_mb + run->request.disk_mb) << 20);
+    assert(strncmp(memory, wanted, strlen(wanted)) == 0);
+    (void)snprintf(wanted, sizeof(wanted), "%u", run->request.processes);
+    assert(strncmp(processes, wanted, strlen(wanted)) == 0);
+}
+
 static void hear_child(struct world *world, size_t index)
 {
     struct world_slot *slot = &world->slots[index];
+    struct pollfd ended = {.fd = slot->child_fd};
     struct link_message message;
 
     while (hear(slot->child_fd, &message)) {
@@ -463,11 +484,15 @@ static void hear_child(struct world *world, size_t index)
         assert(pread(message.fds[JOB_FD_JOB], &run, sizeof(run), 0) == sizeof(run));
         assert(run < WORLD_RUNS && world->runs[run].asked && !world->runs[run].delivered);
         assert(!slot->used);
+        check_limits(slot, &world->launcher.slots[index].run);
         world->runs[run].delivered = true;
         world->delivered++;
         slot->used = true;
         link_message_release(&message);
     }
+    /* A child without a job leaves when its socket closes. */
+    if (slot->child_fd >= 0 && poll(&ended, 1, 0) == 1 && ended.revents & POLLHUP)
+        slot->killed = true;
 }
 
 static void hear_init(struct world *world, size_t index)
@@ -494,6 +519,7 @@ static void take_ended(struct world *world, const struct link_message *message)
     assert(ended.kind <= END_SANDBOX_ERROR);
     assert(ended.run < WORLD_RUNS && world->runs[ended.run].asked);
     world->runs[ended.run] = (struct world_run){0};
+    world->last = ended;
     world->in_flight--;
     world->ended++;
 }
@@ -569,11 +595,13 @@ static void note_runs(struct world *world)
 
 bool world_turn(struct world *world)
 {
-    struct dc_err err;
-
     if (world->launcher.leaving || world->broken)
         return false;
-    world->broken = loop_turn(&world->launcher, 0, &err) < 0;
+    if (world->around_turn)
+        world->around_turn(true);
+    world->broken = loop_turn(&world->launcher, 0, &world->error) < 0;
+    if (world->around_turn)
+        world->around_turn(false);
     empty_killed(world);
     for (uint32_t i = 0; i < ZYGOTES_MAX; i++)
         hear_zygote(world, i);

@@ -53,7 +53,10 @@ struct world {
     size_t hellos;
     size_t ended;
     size_t delivered;
-    bool broken; /* the launcher ends the link for what was sent */
+    bool broken;         /* the launcher ends the link for what was sent, or an error of its own */
+    struct dc_err error; /* meaningful when broken */
+    struct launch_ended last;      /* the last that came */
+    void (*around_turn)(bool now); /* called before (true) and after each turn; may be NULL */
     struct world_slot slots[WORLD_ALL_SLOTS];
     struct world_zygote zygotes[ZYGOTES_MAX];
     struct world_run runs[WORLD_RUNS];
