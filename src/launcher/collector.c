@@ -153,14 +153,9 @@ static void walk(int dir_fd, size_t path_length, unsigned depth)
 
 static int seal(uid_t uid, int filter_fd, struct dc_err *err)
 {
-    static char program[1 << 16];
-    ssize_t n = pread(filter_fd, program, sizeof(program), 0);
-
-    if (n <= 0)
-        return dc_fail_errno(err, "read the seccomp program");
     if (seal_identity(uid, err) < 0 || seal_capabilities(err) < 0)
         return -err->code;
-    return seal_seccomp(program, (size_t)n, err);
+    return seal_seccomp_fd(filter_fd, err);
 }
 
 _Noreturn void collector_main(int workspace_fd, int job_fd, int out_fd, uid_t uid, int filter_fd)

@@ -21,6 +21,7 @@
 
 #include "base/auto.h"
 #include "base/io.h"
+#include "launcher/confine.h"
 #include "launcher/nursery.h"
 #include "proto/link.h"
 #include "proto/spawn.h"
@@ -165,24 +166,17 @@ static int serve_once(const struct nursery_plan *plan, int link_fd, struct dc_er
 
 _Noreturn void slot_init_main(const struct nursery_plan *plan, int link_fd)
 {
-    int run_filter_fd = plan->run_filter_fd;
+    const int keep[] = {link_fd, plan->run_filter_fd, plan->filters->init_fd};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct dc_err err;
-    int low = link_fd < run_filter_fd ? link_fd : run_filter_fd;
-    int high = link_fd < run_filter_fd ? run_filter_fd : link_fd;
 
-    if (sigaction(SIGCHLD, &ignore, NULL) < 0 || close_range((unsigned)high + 1, ~0u, 0) < 0)
-        _exit(1);
-    if (high > low + 1)
-        (void)close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-    if (low > STDERR_FILENO + 1)
-        (void)close_range(STDERR_FILENO + 1, (unsigned)low - 1, 0);
-    if (loopback_up(&err) < 0)
+    if (sigaction(SIGCHLD, &ignore, NULL) < 0 ||
+        confine_fds(keep, sizeof(keep) / sizeof(keep[0]), &err) < 0 || loopback_up(&err) < 0)
         _exit(1);
     /* No TIME_WAIT is kept, so that no connection of one run is felt by the next. */
     dc_ignore(dc_write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/tcp_max_tw_buckets", "0", &err));
     pristine_length = snapshot(pristine);
-    if (announce(link_fd, &err) < 0)
+    if (confine_init(plan, &err) < 0 || announce(link_fd, &err) < 0)
         _exit(1);
     while (serve_once(plan, link_fd, &err) == 0)
         ;

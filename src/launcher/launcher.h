@@ -22,6 +22,13 @@
 #include "proto/spawn.h"
 #include "sandbox/cgroup.h"
 
+/* Seccomp programs of our own processes, see confine.h. */
+struct confine_filters {
+    int launcher_fd;
+    int nursery_fd; /* zygotes and runs inherit it */
+    int init_fd;
+};
+
 enum watch_kind {
     WATCH_SERVER = 1,
     WATCH_NURSERY,
@@ -114,6 +121,7 @@ struct launcher {
     int epoll_fd;
     int run_filter_fd;
     int zygote_filter_fd;
+    struct confine_filters filters;
     int root_fd;       /* of the sealed root's generation, locked shared */
     int sweeper_fd;    /* closing it, also by dying, sets the sweeper to work */
     pid_t sweeper_pid; /* 0: none was started */

@@ -28,6 +28,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "launcher/confine.h"
 #include "launcher/launcher.h"
 #include "sandbox/seal.h"
 #include "sandbox/seccomp_policy.h"
@@ -117,6 +118,7 @@ static int start_nursery(struct launcher *launcher, struct dc_err *err)
         .root_fd = root_fd,
         .run_filter_fd = launcher->run_filter_fd,
         .zygote_filter_fd = launcher->zygote_filter_fd,
+        .filters = &launcher->filters,
         .layers_fd = -1,
         .rootless = launcher->rootless,
         .id_count = (uint32_t)launcher->slot_count + 1,
@@ -152,6 +154,7 @@ static int start_nursery(struct launcher *launcher, struct dc_err *err)
 _Noreturn static void sweeper_main(struct launcher *launcher, int end_fd)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct dc_err err;
     char byte;
 
     (void)sigaction(SIGTERM, &ignore, NULL);
@@ -160,6 +163,10 @@ _Noreturn static void sweeper_main(struct launcher *launcher, int end_fd)
     dc_close(launcher->nursery.link_fd);
     dc_close(launcher->root_fd);
     dc_close(launcher->epoll_fd);
+    if (confine_sweeper(launcher, &err) < 0) {
+        dc_log_err(DC_LOG_ERROR, NULL, &err, "control groups are not swept at the end");
+        _exit(1);
+    }
     while (read(end_fd, &byte, 1) < 0 && errno == EINTR)
         ;
     cgroup_tree_close(&launcher->cgroups);
@@ -217,10 +224,13 @@ static int open_launcher(struct launcher *launcher, struct dc_err *err)
         cgroup_leaf_open(&launcher->cgroups, "service", &launcher->service_leaf, err) < 0 ||
         seccomp_policy_run(&launcher->run_filter_fd, err) < 0 ||
         seccomp_policy_zygote(&launcher->zygote_filter_fd, err) < 0 ||
-        allocate_slots(launcher, err) < 0 || start_nursery(launcher, err) < 0 ||
-        start_sweeper(launcher, err) < 0 || (!launcher->rootless && drop_capabilities(err) < 0))
+        confine_open(&launcher->filters, err) < 0 || allocate_slots(launcher, err) < 0 ||
+        start_nursery(launcher, err) < 0 || start_sweeper(launcher, err) < 0 ||
+        (!launcher->rootless && drop_capabilities(err) < 0))
         return -err->code;
-    return loop_watch(launcher, options->link_fd, WATCH_SERVER, 0, err);
+    if (loop_watch(launcher, options->link_fd, WATCH_SERVER, 0, err) < 0)
+        return -err->code;
+    return confine_launcher(launcher, err);
 }
 
 static void close_launcher(struct launcher *launcher)
@@ -245,6 +255,7 @@ static void close_launcher(struct launcher *launcher)
     dc_close(launcher->epoll_fd);
     dc_close(launcher->run_filter_fd);
     dc_close(launcher->zygote_filter_fd);
+    confine_close(&launcher->filters);
     dc_close(launcher->root_fd);
 }
 
@@ -254,6 +265,7 @@ int main(int argc, char **argv)
         .epoll_fd = -1,
         .run_filter_fd = -1,
         .zygote_filter_fd = -1,
+        .filters = {-1, -1, -1},
         .root_fd = -1,
         .sweeper_fd = -1,
         .nursery = {.link_fd = -1},

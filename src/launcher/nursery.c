@@ -18,6 +18,7 @@
 #include "base/auto.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "launcher/confine.h"
 #include "proto/link.h"
 #include "proto/spawn.h"
 #include "sandbox/seal.h"
@@ -172,16 +173,6 @@ static int null_stdio(bool keep_stderr, struct dc_err *err)
     return 0;
 }
 
-static int load_filter(int fd, struct dc_err *err)
-{
-    static char program[1 << 16]; /* BPF_MAXINSNS instructions at most are used */
-    ssize_t n = pread(fd, program, sizeof(program), 0);
-
-    if (n <= 0)
-        return dc_fail_errno(err, "read the seccomp program");
-    return seal_seccomp(program, (size_t)n, err);
-}
-
 /* Serves forks that are already sealed and then exec the interpreter: for runtimes whose zygote
  * cannot serve. */
 _Noreturn static void serve_plain(const struct runtime *runtime)
@@ -244,7 +235,7 @@ static void zygote_main(const struct nursery_plan *plan, const struct runtime *r
     if (layers_hide(&err) < 0 || sethostname("docle", 5) < 0 ||
         null_stdio(plan->options->debug, &err) < 0 ||
         (!seal_is_without(plan->options->without, WITHOUT_ZYGOTE_FILTER) &&
-         load_filter(plan->zygote_filter_fd, &err) < 0) ||
+         seal_seccomp_fd(plan->zygote_filter_fd, &err) < 0) ||
         keep_only(control_fd, ZYGOTE_CONTROL_FD, &err) < 0 || tell_born(&err) < 0)
         _exit(1);
     if (plain)
@@ -306,6 +297,15 @@ static void serve(const struct nursery_plan *plan, int link_fd)
     }
 }
 
+/* Of what was the launcher's, only what children need stays open. */
+static int keep_own(const struct nursery_plan *plan, int link_fd, struct dc_err *err)
+{
+    const int keep[] = {link_fd, plan->run_filter_fd, plan->zygote_filter_fd,
+                        plan->filters->nursery_fd, plan->filters->init_fd};
+
+    return confine_fds(keep, sizeof(keep) / sizeof(keep[0]), err);
+}
+
 _Noreturn static void nursery_main(const struct nursery_plan *plan, int link_fd)
 {
     struct dc_err err = {0};
@@ -315,7 +315,8 @@ _Noreturn static void nursery_main(const struct nursery_plan *plan, int link_fd)
         _exit(1);
     /* Ignored SIGCHLD: the kernel reaps what we start. */
     if (become_service_root(plan, &err) == 0 && sigaction(SIGCHLD, &ignore, NULL) == 0 &&
-        enter_sealed_root(plan, &err) == 0) {
+        enter_sealed_root(plan, &err) == 0 && keep_own(plan, link_fd, &err) == 0 &&
+        confine_nursery(plan, &err) == 0) {
         if (link_send(link_fd, NURSERY_READY, &err, sizeof(err), NULL, 0, &err) == 0)
             serve(plan, link_fd);
         _exit(0);

@@ -22,12 +22,15 @@ struct nursery {
     int link_fd; /* non-blocking */
 };
 
+struct confine_filters;
+
 struct nursery_plan {
     const struct options *options;
     int root_fd;          /* directory of the sealed root's parts */
     int run_filter_fd;    /* seccomp program of runs; also for the artifact collector */
     int zygote_filter_fd; /* seccomp program of zygotes */
-    int layers_fd;        /* detached mount of the package layers; -1: none, or by path */
+    const struct confine_filters *filters;
+    int layers_fd; /* detached mount of the package layers; -1: none, or by path */
     bool rootless;
     uint32_t id_count; /* ids that S shall have */
 };

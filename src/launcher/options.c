@@ -155,6 +155,8 @@ static int parse_without(const char *text, uint32_t *without, struct dc_err *err
         {"readonly", WITHOUT_READONLY},
         {"service-netns", WITHOUT_SERVICE_NETNS},
         {"zygote-filter", WITHOUT_ZYGOTE_FILTER},
+        {"own-seccomp", WITHOUT_OWN_SECCOMP},
+        {"own-landlock", WITHOUT_OWN_LANDLOCK},
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -179,6 +181,7 @@ enum option_code {
     OPT_ZYGOTE_AGE,
     OPT_WITHOUT,
     OPT_DEBUG,
+    OPT_PROBE,
 };
 
 static const struct option long_options[] = {
@@ -193,6 +196,7 @@ static const struct option long_options[] = {
     {"zygote-age", required_argument, NULL, OPT_ZYGOTE_AGE},
     {"without", required_argument, NULL, OPT_WITHOUT},
     {"debug", no_argument, NULL, OPT_DEBUG},
+    {"probe", no_argument, NULL, OPT_PROBE},
     {NULL, 0, NULL, 0},
 };
 
@@ -230,6 +234,9 @@ static int parse_option(struct options *options, int code, const char *value, st
 #ifdef DOCLE_TEST_HOOKS
     case OPT_WITHOUT:
         return parse_without(value, &options->without, err);
+    case OPT_PROBE:
+        options->probe = true;
+        return 0;
 #endif
     default:
         return dc_fail(err, DC_INVALID, 0, "unknown option; see docle-launcher(8)");

@@ -35,6 +35,7 @@ struct options {
     uint32_t zygote_forks_max;
     uint32_t zygote_age_max_s;
     uint32_t without; /* enum seal_without; test builds only */
+    bool probe;       /* try what must be refused and say how it went; test builds only */
     bool debug;       /* zygotes keep our standard error */
     size_t runtime_count;
     struct runtime runtimes[DC_RUNTIMES_MAX];

@@ -98,7 +98,9 @@ enum seal_without {
     WITHOUT_ZYGOTE_FILTER = 1u << 19,
     WITHOUT_OVERLAY = 1u << 20, /* the root is a bind mount */
     WITHOUT_SOCKET_CAP = 1u << 22,
-    WITHOUT_READONLY = 1u << 21, /* the root has a layer that can be written to */
+    WITHOUT_READONLY = 1u << 21,     /* the root has a layer that can be written to */
+    WITHOUT_OWN_SECCOMP = 1u << 23,  /* of launcher, nursery and inits */
+    WITHOUT_OWN_LANDLOCK = 1u << 24, /* of the launcher */
 };
 
 static inline bool seal_is_without(uint32_t without, enum seal_without what)

@@ -30,6 +30,8 @@ enum fs_right {
     FS_WRITE_FILE = 1u << 1,
     FS_READ_FILE = 1u << 2,
     FS_READ_DIR = 1u << 3,
+    FS_REMOVE_DIR = 1u << 4,
+    FS_MAKE_DIR = 1u << 7,
     FS_TRUNCATE = 1u << 14,  /* ABI 3 */
     FS_IOCTL_DEV = 1u << 15, /* ABI 5 */
 };
@@ -122,6 +124,32 @@ int seal_landlock_grants(const struct seal_grant *grants, size_t count, struct d
     for (size_t i = 0; i < count; i++)
         if (add_grant(ruleset, &grants[i], all, err) < 0)
             return -err->code;
+    if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+        return dc_fail_errno(err, "landlock_restrict_self");
+    return 0;
+}
+
+int seal_landlock_trees(const int *dir_fds, size_t count, struct dc_err *err)
+{
+    int abi = seal_landlock_abi();
+    uint64_t all = abi ? all_fs_rights(abi) : 0;
+    uint64_t use = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_MAKE_DIR | FS_REMOVE_DIR |
+                   (all & FS_TRUNCATE);
+    struct ruleset_attr attr = {.handled_access_fs = all};
+    DC_AUTO(dc_close) int ruleset = -1;
+
+    if (!abi)
+        return dc_fail(err, DC_NOT_FOUND, 0, "this kernel has no Landlock");
+    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+    if (ruleset < 0)
+        return dc_fail_errno(err, "landlock ruleset");
+    for (size_t i = 0; i < count; i++) {
+        struct path_beneath_attr rule = {.allowed_access = use, .parent_fd = dir_fds[i]};
+
+        if (dir_fds[i] >= 0 &&
+            syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
+            return dc_fail_errno(err, "landlock rule");
+    }
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
         return dc_fail_errno(err, "landlock_restrict_self");
     return 0;

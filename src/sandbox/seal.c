@@ -162,6 +162,16 @@ int seal_seccomp(const void *program, size_t bytes, struct dc_err *err)
     return 0;
 }
 
+int seal_seccomp_fd(int fd, struct dc_err *err)
+{
+    static char program[1 << 16]; /* BPF_MAXINSNS instructions at most are used */
+    ssize_t n = pread(fd, program, sizeof(program), 0);
+
+    if (n <= 0)
+        return dc_fail_errno(err, "read the seccomp program");
+    return seal_seccomp(program, (size_t)n, err);
+}
+
 int seal_selftest(struct dc_err *err)
 {
     int fd;

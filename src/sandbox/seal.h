@@ -56,8 +56,15 @@ struct seal_grant {
 };
 DC_MUST int seal_landlock_grants(const struct seal_grant *grants, size_t count, struct dc_err *err);
 
+/* Landlock for our own privileged processes: nothing but these folders, in which files may be read
+ * and written and folders made and removed: control groups. Signals are not scoped. */
+DC_MUST int seal_landlock_trees(const int *dir_fds, size_t count, struct dc_err *err);
+
 /* Loads a BPF program made by seccomp_policy_build. */
 DC_MUST int seal_seccomp(const void *program, size_t bytes, struct dc_err *err);
+
+/* The same from a file that holds the program, read from its start. */
+DC_MUST int seal_seccomp_fd(int fd, struct dc_err *err);
 
 /* Tries what must fail; DC_BUG when a layer is not in force. */
 DC_MUST int seal_selftest(struct dc_err *err);

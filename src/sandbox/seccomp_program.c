@@ -7,6 +7,10 @@
 #include <linux/seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#include "base/auto.h"
+#include "base/io.h"
 
 #include "base/poison.h"
 
@@ -233,12 +237,13 @@ static void emit_prologue(struct seccomp_program *program)
 int seccomp_program_finish(struct seccomp_program *program, enum seccomp_default otherwise,
                            const void **ret_code, size_t *ret_bytes, struct dc_err *err)
 {
-    const struct seccomp_rule fallback = {
-        .kind = otherwise == SECCOMP_DEFAULT_ALLOW ? SECCOMP_RULE_ALLOW : SECCOMP_RULE_ERRNO,
-        .errnum = otherwise == SECCOMP_DEFAULT_ALLOW ? 0 : ENOSYS,
+    static const struct seccomp_rule fallbacks[] = {
+        [SECCOMP_DEFAULT_ENOSYS] = {.kind = SECCOMP_RULE_ERRNO, .errnum = ENOSYS},
+        [SECCOMP_DEFAULT_EPERM] = {.kind = SECCOMP_RULE_ERRNO, .errnum = EPERM},
+        [SECCOMP_DEFAULT_ALLOW] = {.kind = SECCOMP_RULE_ALLOW},
     };
 
-    if (make_ranges(program, &fallback, err) < 0)
+    if (make_ranges(program, &fallbacks[otherwise], err) < 0)
         return -err->code;
     emit_prologue(program);
     emit_search(program, 0, program->range_count - 1);
@@ -252,5 +257,21 @@ int seccomp_program_finish(struct seccomp_program *program, enum seccomp_default
         return dc_fail(err, DC_BUG, 0, "seccomp program of %zu instructions", program->length);
     *ret_code = program->code;
     *ret_bytes = program->length * sizeof(program->code[0]);
+    return 0;
+}
+
+int seccomp_program_export(struct seccomp_program *program, enum seccomp_default otherwise,
+                           int *ret_fd, struct dc_err *err)
+{
+    DC_AUTO(dc_close) int fd = memfd_create("seccomp", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    size_t bytes;
+    const void *code;
+
+    if (fd < 0)
+        return dc_fail_errno(err, "memfd_create");
+    if (seccomp_program_finish(program, otherwise, &code, &bytes, err) < 0 ||
+        dc_write_all(fd, code, bytes, err) < 0)
+        return dc_context(err, "seccomp program");
+    *ret_fd = dc_take_fd(&fd);
     return 0;
 }

@@ -45,7 +45,7 @@ struct seccomp_rule {
     const struct seccomp_check *check;
 };
 
-enum seccomp_default { SECCOMP_DEFAULT_ENOSYS, SECCOMP_DEFAULT_ALLOW };
+enum seccomp_default { SECCOMP_DEFAULT_ENOSYS, SECCOMP_DEFAULT_EPERM, SECCOMP_DEFAULT_ALLOW };
 
 struct seccomp_program;
 
@@ -60,5 +60,9 @@ DC_MUST int seccomp_program_add(struct seccomp_program *program, const struct se
 /* *ret_code (struct sock_filter array) lives as long as the program. Call once. */
 DC_MUST int seccomp_program_finish(struct seccomp_program *program, enum seccomp_default otherwise,
                                    const void **ret_code, size_t *ret_bytes, struct dc_err *err);
+
+/* As finish, into a memfd, the caller's. */
+DC_MUST int seccomp_program_export(struct seccomp_program *program, enum seccomp_default otherwise,
+                                   int *ret_fd, struct dc_err *err);
 
 #endif
