@@ -330,7 +330,9 @@ static int put_marker(struct scanner *scanner, struct dc_buf *out, struct dc_err
     for (size_t i = 0; i < marker.length; i++) {
         char byte = marker.bytes[i];
 
-        if (!is_one_of(byte, alnum) && !is_one_of(byte, " \t_.'\"<>=!~,()*+-"))
+        /* A word that begins with - is an option of its line to the installer. */
+        if ((!is_one_of(byte, alnum) && !is_one_of(byte, " \t_.'\"<>=!~,()*+-")) ||
+            (byte == '-' && (i == 0 || is_blank(marker.bytes[i - 1]))))
             return refuse(err, "has a condition behind ; that is none of Python's environment "
                                "markers");
         if (!is_blank(byte))
