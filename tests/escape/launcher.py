@@ -112,10 +112,6 @@ class Launcher:
         self._process.wait(PATIENCE_S)
         os.close(self._log)
 
-    @property
-    def pid(self):
-        return self._process.pid
-
     def log(self):
         return os.pread(self._log, 1 << 16, 0).decode(errors="replace")
 
