@@ -118,6 +118,15 @@ static int serve_runs_with_packages(struct dc_err *err)
     return serve(&run, err);
 }
 
+static int serve_runs_with_a_network(struct dc_err *err)
+{
+    struct launch_run run = usual;
+
+    run.flags = RUN_HAS_NETWORK;
+    run.network = (struct launch_network){.port_count = 1, .ports = {443}};
+    return serve(&run, err);
+}
+
 int main(void)
 {
     static const struct fault_scenario scenarios[] = {
@@ -125,6 +134,7 @@ int main(void)
          FAULT_BIT(FAULT_SYSTEM) | FAULT_BIT(FAULT_INTERRUPT)},
         {"serve runs with files", serve_runs_with_files, NULL, FAULT_BIT(FAULT_SYSTEM)},
         {"serve runs with packages", serve_runs_with_packages, NULL, FAULT_BIT(FAULT_SYSTEM)},
+        {"serve runs with a network", serve_runs_with_a_network, NULL, FAULT_BIT(FAULT_SYSTEM)},
     };
 
     world_prepare();

@@ -62,8 +62,8 @@ static void send_raw(int fd, struct input *input)
     if (lie & 8)
         header.version = take(input);
     /* A whole RUN is send_run's: its descriptors say which run it is. */
-    if (header.type == LAUNCH_RUN && fds == LAUNCH_RUN_FDS)
-        fds--;
+    if (header.type == LAUNCH_RUN && (fds == LAUNCH_RUN_FDS || fds == LAUNCH_RUN_FDS_MAX))
+        fds = 0;
     memcpy(packet, &header, sizeof(header));
     for (size_t i = 0; i < length && input->left; i++)
         packet[sizeof(header) + i] = take(input);
@@ -73,8 +73,7 @@ static void send_raw(int fd, struct input *input)
 static struct launch_run good_run(struct input *input)
 {
     uint8_t choice = take(input);
-
-    return (struct launch_run){
+    struct launch_run run = {
         .run = choice % WORLD_RUNS,
         .runtime = choice >> 4 & 1,
         .flags = choice >> 5 & 1 ? RUN_WANTS_ARTIFACTS : 0,
@@ -86,6 +85,13 @@ static struct launch_run good_run(struct input *input)
         .cpus_centi = DC_CPUS_DEFAULT_CENTI,
         .layer = {choice == 0x4b}, /* an own operation would make seeds mean something else */
     };
+
+    if (choice == 0x5a || choice == 0x7a) {
+        run.flags |= RUN_HAS_NETWORK;
+        run.network.port_count = 1;
+        run.network.ports[0] = 443;
+    }
+    return run;
 }
 
 static void send_run(struct world *world, struct input *input)
@@ -98,8 +104,9 @@ static void send_run(struct world *world, struct input *input)
 static void send_odd_run(struct world *world, struct input *input)
 {
     struct launch_run run = good_run(input);
-    uint32_t *fields[] = {&run.runtime,   &run.flags,   &run.timeout_ms, &run.cpu_ms,
-                          &run.memory_mb, &run.disk_mb, &run.processes,  &run.cpus_centi};
+    uint32_t *fields[] = {&run.runtime,   &run.flags,      &run.timeout_ms,
+                          &run.cpu_ms,    &run.memory_mb,  &run.disk_mb,
+                          &run.processes, &run.cpus_centi, (uint32_t *)(void *)&run.network};
 
     *fields[take(input) % (sizeof(fields) / sizeof(fields[0]))] = take_word(input);
     world_send_run(world, &run);
@@ -145,15 +152,21 @@ static void hang_up(struct world *world, struct input *input)
 static void init_speaks(struct world *world, struct input *input)
 {
     size_t slot = take_slot(input);
-    uint8_t what = take(input) % 6;
+    uint8_t what = take(input);
 
+    if (what == 0xf0)
+        world_init_mounted(world, slot, (enum dc_code)(take(input) % 4));
+    else if (what == 0xf1)
+        world_init_networked(world, slot, (enum dc_code)(take(input) % 4));
+    else
+        what %= 6;
     if (what == 0)
         world_init_ready(world, slot);
     else if (what == 1 || what == 2)
         world_init_scrubbed(world, slot, what == 1);
     else if (what == 3)
         world_send(world->slots[slot].init_fd, INIT_COLLECTED, NULL, 0, take(input) & 1);
-    else
+    else if (what < 6)
         send_raw(world->slots[slot].init_fd, input);
 }
 

@@ -15,7 +15,7 @@ static void check_spec(enum package_kind kind, const char *normal)
 {
     DC_AUTO(dc_buf_release) struct dc_buf again;
     struct dc_err err;
-    const char *hash = strstr(normal, " --hash=");
+    const char *hash = kind == PACKAGE_PIP ? strstr(normal, " --hash=") : NULL;
     size_t length = hash ? (size_t)(hash - normal) : strlen(normal);
 
     dc_buf_init(&again, 4 * PACKAGE_SPEC_MAX_BYTES);

@@ -313,13 +313,14 @@ void world_send_raw(int fd, const void *bytes, size_t length, size_t count)
 void world_send_run(struct world *world, const struct launch_run *request)
 {
     DC_AUTO(dc_close) int job = memfd_create("job", MFD_CLOEXEC);
-    int fds[LAUNCH_RUN_FDS] = {job, null_fd, null_fd, null_fd, null_fd};
+    int fds[LAUNCH_RUN_FDS_MAX] = {job, null_fd, null_fd, null_fd, null_fd, null_fd};
+    size_t count = request->flags & RUN_HAS_NETWORK ? LAUNCH_RUN_FDS_MAX : LAUNCH_RUN_FDS;
     struct dc_err err;
 
     if (job < 0 || write(job, &request->run, sizeof(request->run)) != sizeof(request->run))
         abort();
-    dc_ignore(link_send(world->server_fd, LAUNCH_RUN, request, sizeof(*request), fds,
-                        LAUNCH_RUN_FDS, &err)); /* it may be gone */
+    dc_ignore(link_send(world->server_fd, LAUNCH_RUN, request, sizeof(*request), fds, count,
+                        &err)); /* it may be gone */
 }
 
 void world_init_ready(struct world *world, size_t index)
@@ -351,6 +352,14 @@ void world_init_mounted(struct world *world, size_t slot, enum dc_code code)
 
     world->slots[slot].mount = false;
     world_send(world->slots[slot].init_fd, INIT_MOUNTED, &body, sizeof(body), 0);
+}
+
+void world_init_networked(struct world *world, size_t slot, enum dc_code code)
+{
+    struct dc_err body = {.code = (int)code, .text = "no such address"};
+
+    world->slots[slot].network = false;
+    world_send(world->slots[slot].init_fd, INIT_NETWORKED, &body, sizeof(body), 0);
 }
 
 void world_child_ready(struct world *world, size_t slot)
@@ -408,7 +417,7 @@ static void hear_nursery(struct world *world)
             dc_close(slot->init_fd);
             slot->init_fd = link_message_take_fd(&message, 0);
             slot->made = true;
-            slot->used = slot->scrub = slot->collect = slot->mount = false;
+            slot->used = slot->scrub = slot->collect = slot->mount = slot->network = false;
         } else {
             size_t i = 0;
 
@@ -504,7 +513,8 @@ static void hear_init(struct world *world, size_t index)
         slot->scrub |= message.header.type == INIT_SCRUB;
         slot->collect |= message.header.type == INIT_COLLECT;
         slot->mount |= message.header.type == INIT_MOUNT;
-        assert(slot->scrub || slot->collect || slot->mount);
+        slot->network |= message.header.type == INIT_NETWORK;
+        assert(slot->scrub || slot->collect || slot->mount || slot->network);
         link_message_release(&message);
     }
 }
@@ -635,6 +645,8 @@ void world_behave(struct world *world)
             world_send(slot->init_fd, INIT_COLLECTED, NULL, 0, 0);
         if (slot->mount)
             world_init_mounted(world, i, DC_OK);
+        if (slot->network)
+            world_init_networked(world, i, DC_OK);
         if (slot->scrub)
             world_init_scrubbed(world, i, true);
         slot->collect = false;

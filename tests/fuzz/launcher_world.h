@@ -25,6 +25,7 @@ struct world_slot {
     bool scrub;   /* the init owes SCRUBBED */
     bool collect; /* the init owes COLLECTED */
     bool mount;   /* the init owes MOUNTED */
+    bool network; /* the init owes NETWORKED */
     bool made;    /* the init owes READY */
     bool used;    /* a job went in and no clean SCRUBBED came out */
     uint32_t zygote;
@@ -84,6 +85,7 @@ void world_send(int fd, uint8_t type, const void *body, size_t length, size_t fd
 void world_init_ready(struct world *world, size_t slot);
 void world_init_scrubbed(struct world *world, size_t slot, bool clean);
 void world_init_mounted(struct world *world, size_t slot, enum dc_code code);
+void world_init_networked(struct world *world, size_t slot, enum dc_code code);
 void world_child_ready(struct world *world, size_t slot);
 void world_zygote_ready(struct world *world, size_t zygote, const char *problem);
 void world_zygote_exited(struct world *world, size_t zygote, uint32_t slot, int32_t status);
