@@ -598,14 +598,30 @@ bool cgroup_leaf_populated(const struct cgroup_leaf *leaf)
     return false;
 }
 
+/* KERNEL v1: the group stays, and with it the cache of files that the run was first to read. The
+ * next run's peak would begin there. Groups that few runs left anything in are not worth the time.
+ */
+static void drop_leftovers_v1(const struct cgroup_leaf *leaf)
+{
+    enum { LEFTOVERS_MAX = 2 << 20 };
+    int dir = leaf->dir_fds[CG_MEMORY];
+    struct dc_err ignored;
+    DC_AUTO(dc_close) int usage_fd = open_file(dir, "memory.usage_in_bytes", O_RDONLY);
+
+    if (usage_fd >= 0 && read_value(usage_fd, NULL) > LEFTOVERS_MAX)
+        dc_ignore(dc_write_file_at(dir, "memory.force_empty", "0", &ignored));
+}
+
 int cgroup_leaf_renew(struct cgroup_leaf *leaf, struct dc_err *err)
 {
     const struct cgroup_tree *tree = leaf->tree;
     char name[sizeof(leaf->name)];
 
     leaf->throttled = false;
-    if (tree->version == 1)
+    if (tree->version == 1) {
+        drop_leftovers_v1(leaf);
         return 0;
+    }
     memcpy(name, leaf->name, sizeof(name));
     cgroup_leaf_close(leaf);
     return cgroup_leaf_open(tree, name, leaf, err);

@@ -1,6 +1,7 @@
 #include "sandbox/seccomp_policy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
@@ -55,7 +56,6 @@ static const char *const allowed[] = {
     "exit_group",
     "faccessat",
     "faccessat2",
-    "fadvise64",
     "fallocate",
     "fchdir",
     "fchmod",
@@ -359,7 +359,7 @@ static const struct seccomp_clause ioctl_clauses[] = {
 
 /* Protocols by number, as others (MPTCP, SCTP, UDP-Lite, L2TP) make the kernel load modules. ICMP
  * is let through for its answer, EACCES. */
-enum { TYPE_MASK = 0xf, LEVEL_TCP = 6, OPTION_TCP_ULP = 31 };
+enum { TYPE_MASK = 0xf, LEVEL_TCP = 6, OPTION_TCP_ULP = 31, OPTION_FLOWLABEL = 32 };
 #define INET(family, type, protocol)                                                               \
     {                                                                                              \
         {                                                                                          \
@@ -386,9 +386,24 @@ static const struct seccomp_clause socket_clauses[] = {
 
 static const struct seccomp_clause unix_only[] = {{IS(0, AF_UNIX)}};
 
+#define IS_NOT(index, number)                                                                      \
+    {                                                                                              \
+        .arg = (index), .mask = 0xffffffff, .value = (uint32_t)(number), .negate = true            \
+    }
+
+/* All but two pairs of level and option. Flow labels outlive their sockets, in one table for the
+ * whole host, and would show to whoever gets the slot next (v17_flow_labels.py). */
 static const struct seccomp_clause setsockopt_clauses[] = {
-    {{{.arg = 1, .mask = 0xffffffff, .value = LEVEL_TCP, .negate = true}}},
-    {{{.arg = 2, .mask = 0xffffffff, .value = OPTION_TCP_ULP, .negate = true}}},
+    {{IS_NOT(1, LEVEL_TCP), IS_NOT(1, IPPROTO_IPV6)}},
+    {{IS_NOT(1, LEVEL_TCP), IS_NOT(2, OPTION_FLOWLABEL)}},
+    {{IS_NOT(2, OPTION_TCP_ULP), IS_NOT(1, IPPROTO_IPV6)}},
+    {{IS_NOT(2, OPTION_TCP_ULP), IS_NOT(2, OPTION_FLOWLABEL)}},
+};
+
+/* A hint, which is taken for done: dropping pages of the shared root from memory would slow all
+ * others down, and tell who reads them again (m24_eviction.py). */
+static const struct seccomp_clause fadvise_clauses[] = {
+    {{IS_NOT(3, POSIX_FADV_DONTNEED)}},
 };
 
 static const struct {
@@ -405,6 +420,7 @@ static const struct {
     {"ioctl", {ENOTTY, COUNT(ioctl_clauses), ioctl_clauses}},
     {"socket", {EAFNOSUPPORT, COUNT(socket_clauses), socket_clauses}},
     {"socketpair", {EAFNOSUPPORT, COUNT(unix_only), unix_only}},
+    {"fadvise64", {0, COUNT(fadvise_clauses), fadvise_clauses}},
     {"setsockopt", {ENOPROTOOPT, COUNT(setsockopt_clauses), setsockopt_clauses}},
 };
 
