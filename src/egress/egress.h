@@ -29,7 +29,14 @@ enum { RELAY_BUFFER_BYTES = 256 * 1024, STUB_CONNECTIONS_MAX = 16 };
 /* First of the addresses that stand for names; those below it stand for nothing. */
 #define SYNTHETIC_FIRST (EGRESS_SYNTHETIC_NET + 0x100)
 
+/* What is switched off, for the tests of a test build; always 0 in a product build. */
+enum egress_without {
+    EGRESS_WITHOUT_ADDRESSES = 1u << 0, /* addresses are not judged */
+    EGRESS_WITHOUT_NAMES = 1u << 1,     /* first bytes are not read */
+};
+
 struct egress {
+    uint32_t without; /* enum egress_without */
     uv_loop_t loop;
     int link_fd;
     uv_poll_t link_poll;

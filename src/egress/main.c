@@ -40,9 +40,10 @@ struct options {
     const char *exceptions;
     const char *resolvers;
     bool debug;
+    uint32_t without; /* enum egress_without; test builds only */
 };
 
-enum option_code { OPT_LINK_FD = 256, OPT_UID, OPT_PRIVATE, OPT_RESOLVERS, OPT_DEBUG };
+enum option_code { OPT_LINK_FD = 256, OPT_UID, OPT_PRIVATE, OPT_RESOLVERS, OPT_DEBUG, OPT_WITHOUT };
 
 static const struct option long_options[] = {
     {"link-fd", required_argument, NULL, OPT_LINK_FD},
@@ -50,6 +51,9 @@ static const struct option long_options[] = {
     {"private", required_argument, NULL, OPT_PRIVATE},
     {"resolvers", required_argument, NULL, OPT_RESOLVERS},
     {"debug", no_argument, NULL, OPT_DEBUG},
+#ifdef DOCLE_TEST_HOOKS
+    {"without", required_argument, NULL, OPT_WITHOUT},
+#endif
     {0},
 };
 
@@ -92,6 +96,12 @@ static int options_read(struct options *options, int argc, char **argv, struct d
         case OPT_DEBUG:
             options->debug = true;
             break;
+#ifdef DOCLE_TEST_HOOKS
+        case OPT_WITHOUT:
+            options->without |= strcmp(optarg, "egress-addresses") == 0 ? EGRESS_WITHOUT_ADDRESSES
+                                                                        : EGRESS_WITHOUT_NAMES;
+            break;
+#endif
         default:
             return dc_fail(err, DC_INVALID, 0, "unknown option; `docle serve` starts me");
         }
@@ -130,6 +140,7 @@ static int own_process(const struct options *options, size_t *ret_connections_ma
 
 static int serve(struct egress *egress, const struct options *options, struct dc_err *err)
 {
+    egress->without = options->without;
     if (host_exceptions_parse(options->exceptions, &egress->exceptions, err) < 0)
         return dc_context(err, "--private");
     if (own_process(options, &egress->connections_max, err) < 0 ||

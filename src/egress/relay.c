@@ -319,6 +319,8 @@ static bool address_allowed(const struct connection *connection,
 {
     enum address_class class = address_class_of(&address->any);
 
+    if (connection->session->egress->without & EGRESS_WITHOUT_ADDRESSES)
+        return true;
     if (class == ADDRESS_PUBLIC && !is_own_address(address))
         return true;
     if (class == ADDRESS_MULTICAST)
@@ -433,6 +435,7 @@ static enum egress_verdict mismatch(const struct connection *connection)
 static bool says_its_name(const struct connection *connection)
 {
     return connection->name->synthetic &&
+           !(connection->session->egress->without & EGRESS_WITHOUT_NAMES) &&
            (connection->port == PORT_HTTP || connection->port == PORT_HTTPS);
 }
 

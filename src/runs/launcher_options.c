@@ -110,6 +110,14 @@ static void add_each(struct words *words, const char *name, const char *const *v
         add_pair(words, name, *values);
 }
 
+/* Test builds: those of docle-egress are told by their names. */
+static void add_without(struct words *words, const char *const *values, bool of_relay)
+{
+    for (; values && *values; values++)
+        if ((strncmp(*values, "egress-", 7) == 0) == of_relay)
+            add_pair(words, "--without", *values);
+}
+
 /* A fresh one; *ret_memory holds everything, NULL without memory. */
 static struct words words_new(char **ret_memory)
 {
@@ -151,6 +159,7 @@ int relay_argv(const struct launcher_options *options, char ***ret_argv, struct 
         add_number(&words, "--uid", options->uid_base + DC_SLOTS_MAX + 1);
     add_pair(&words, "--private", options->private);
     add_pair(&words, "--resolvers", options->resolvers);
+    add_without(&words, options->without, true);
     if (options->debug)
         add(&words, "--debug");
     return words_take(&words, &memory, ret_argv, err);
@@ -171,7 +180,7 @@ int launcher_argv(const struct launcher_options *options, char ***ret_argv, stru
     add_number(&words, "--zygote-age", options->zygote_age_max_s);
     add_pair(&words, "--floor", options->floor);
     add_each(&words, "--spares", options->spares);
-    add_each(&words, "--without", options->without);
+    add_without(&words, options->without, false);
     if (options->debug)
         add(&words, "--debug");
     return words_take(&words, &memory, ret_argv, err);
