@@ -98,6 +98,7 @@ void app_free(struct app *app)
         dc_ignore(uv_loop_close(&app->loop));
     store_worker_free(app->worker); /* ends what was left to it */
     history_free(app->history);
+    packages_free(app->packages);
     store_conn_free(app->store);
     if (app->watching)
         store_watch_release(&app->watch);
@@ -225,6 +226,8 @@ static void shut(void *arg)
     call_server_stop(app);
     wait_runs(app);
     engine_drain(app->engine, 0); /* cancels what is left */
+    if (app->packages)
+        packages_drain(app->packages);
     wait_answers(app);
     app->stopping = true;
     await_flag_set(&app->upkeep_due);
@@ -285,8 +288,12 @@ static int open_parts(struct app *app, struct dc_err *err)
     open_upkeep(app);
     if (store_worker_start(app->options.database_path, &app->worker, err) < 0 ||
         history_open(app->worker, &app->history, err) < 0 || open_signals(app, err) < 0 ||
+        (app->options.packages.dir &&
+         packages_open(&app->loop, &app->options.packages, &app->packages, err) < 0) ||
         engine_open(&app->loop, app->keeper, &app->options.engine, &app->engine, err) < 0)
         return -err->code;
+    if (app->packages)
+        packages_attach(app->packages, app->engine);
     return 0;
 }
 

@@ -20,6 +20,7 @@
 
 #include "base/auto.h"
 #include "base/error.h"
+#include "packages/packages.h"
 #include "runs/admission.h"
 #include "runs/engine.h"
 #include "runs/launcher_keeper.h"
@@ -33,9 +34,10 @@ struct app_options {
     uint16_t listen_port;      /* 0: the kernel chooses, see app_port */
     const char *database_path; /* mandatory: `DATA_DIR/docle.db` */
 
-    struct run_limits limits;     /* the operator's ceilings */
-    struct admission_share share; /* caps of each project; 0: 8 × cores running, 100 queued */
-    struct engine_options engine; /* queue bound and waits */
+    struct run_limits limits;         /* the operator's ceilings */
+    struct admission_share share;     /* caps of each project; 0: 8 × cores running, 100 queued */
+    struct engine_options engine;     /* queue bound and waits */
+    struct packages_options packages; /* dir NULL: no run gets packages */
 
     const char *metrics_token;   /* Bearer for /metrics from elsewhere than loopback; NULL: none */
     const char *trusted_proxies; /* "127.0.0.1,::1,10.0.0.0/8"; NULL: loopback */

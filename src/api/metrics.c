@@ -159,6 +159,26 @@ static void print_store(struct dc_buf *out, const struct store_stats *stats)
            stats->checkpoints);
 }
 
+static void print_packages(struct dc_buf *out, const struct packages_stats *stats)
+{
+    single(out, "package_hits_total", "counter", "Runs whose packages were there already.",
+           stats->hits);
+    single(out, "package_installs_total", "counter", "Installs, failed ones included.",
+           stats->installs);
+    single(out, "package_install_failures_total", "counter", "Installs that failed.",
+           stats->failures);
+    single(out, "package_installs_joined_total", "counter",
+           "Runs that waited for an install of another one.", stats->joined);
+    single(out, "package_install_milliseconds_total", "counter", "Time that installs took.",
+           stats->install_ns / (uint64_t)DC_NS_PER_MS);
+    single(out, "package_evictions_total", "counter", "Layers removed.", stats->evictions);
+    single(out, "package_layers_spoilt_total", "counter",
+           "Layers that were found changed, and made anew.", stats->spoilt);
+    single(out, "package_installing", "gauge", "Installs under way.", stats->installing);
+    single(out, "package_layers", "gauge", "Layers on disk.", stats->layers);
+    single(out, "package_bytes", "gauge", "Bytes of all layers.", stats->bytes);
+}
+
 bool metrics_print(const struct metrics_sources *sources, struct dc_buf *out)
 {
     head(out, "info", "gauge", "Version of the program.");
@@ -170,5 +190,7 @@ bool metrics_print(const struct metrics_sources *sources, struct dc_buf *out)
     print_launcher(out, &sources->engine->launcher, sources->hello);
     print_http(out, sources);
     print_store(out, sources->store);
+    if (sources->packages)
+        print_packages(out, sources->packages);
     return !out->failed;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "packages/packages.h"
 #include "runs/engine.h"
 #include "store/worker.h"
 
@@ -26,7 +27,8 @@ struct metrics_sources {
     const char *const *routes; /* names by index, NULL-terminated */
     const struct engine_stats *engine;
     const struct store_stats *store;
-    const struct launch_hello *hello; /* NULL: no launcher yet */
+    const struct packages_stats *packages; /* NULL: none are installed */
+    const struct launch_hello *hello;      /* NULL: no launcher yet */
     unsigned connections;
     bool ready;
 };

@@ -96,6 +96,7 @@ void route_metrics(struct call *call)
     DC_AUTO(dc_buf_release) struct dc_buf body;
     struct engine_stats engine;
     struct store_stats store;
+    struct packages_stats packages;
 
     dc_buf_init(&body, METRICS_MAX_BYTES);
     /* As if it were not there: nobody learns from outside what there is to find. */
@@ -110,11 +111,14 @@ void route_metrics(struct call *call)
     }
     engine_snapshot(app->engine, &engine);
     store_worker_stats(app->worker, &store);
+    if (app->packages)
+        packages_snapshot(app->packages, &packages);
     (void)metrics_print(
         &(struct metrics_sources){.own = &app->metrics,
                                   .routes = route_names,
                                   .engine = &engine,
                                   .store = &store,
+                                  .packages = app->packages ? &packages : NULL,
                                   .hello = engine_hello(app->engine),
                                   .connections = call_connections(call),
                                   .ready = !app->draining && engine_ready(app->engine)},

@@ -26,10 +26,12 @@ void run_flow_init(struct run_flow *flow, struct call *call)
     run_request_init(&flow->request);
     run_result_init(&flow->result);
     problems_init(&flow->problems);
+    package_wish_init(&flow->wish, PACKAGE_PIP);
 }
 
 void run_flow_release(struct run_flow *flow)
 {
+    package_wish_release(&flow->wish);
     run_request_release(&flow->request);
     run_result_release(&flow->result);
     problems_release(&flow->problems);
@@ -86,6 +88,24 @@ static bool read_key(struct run_flow *flow)
     return false;
 }
 
+/* What the run wants installed, and whether that can be had. */
+static int read_wish(struct run_flow *flow, struct dc_err *err)
+{
+    static const char disabled[] = "packages are not installed on this server; send the modules as "
+                                   "files, and \"packages\": [], or use the standard library";
+    const struct packages *packages = flow->call->app->packages;
+    const char *why = disabled;
+
+    package_wish_init(&flow->wish, flow->request.lang == RUN_PYTHON ? PACKAGE_PIP : PACKAGE_NPM);
+    if (package_wish_read(&flow->wish, &flow->request, &flow->problems, err) < 0)
+        return -err->code;
+    if (!package_wish_any(&flow->wish) ||
+        (packages && packages_available(packages, flow->wish.kind, &why)))
+        return 0;
+    problems_add(&flow->problems, PROBLEM_NOT_ENABLED, "packages", "%s", why);
+    return dc_fail(err, DC_INVALID, 0, "no packages");
+}
+
 bool run_flow_read(struct run_flow *flow)
 {
     struct call *call = flow->call;
@@ -96,6 +116,8 @@ bool run_flow_read(struct run_flow *flow)
         return false;
     result = run_request_parse(&flow->request, call->body, call->body_length,
                                &call->app->options.limits, &flow->problems, &err);
+    if (result == 0)
+        result = read_wish(flow, &err);
     if (flow->problems.total) {
         call_fail_problems(call, &flow->problems);
         return false;
@@ -258,6 +280,51 @@ static void withdraw(struct run_flow *flow)
     }
 }
 
+/* The packages first. 0: the layer is held. 1: the install failed, and that is the result. */
+static int provide_packages(struct run_flow *flow, struct layer *layer,
+                            struct engine_refusal *refusal, struct dc_err *err)
+{
+    struct app *app = flow->call->app;
+    struct package_asker asker = {
+        .request = &flow->request,
+        .project = flow->call->project_id,
+        .share = app->options.share,
+        .installing = flow->observer.context ? flow->installing : NULL,
+        .context = flow->observer.context,
+    };
+    DC_AUTO(package_failure_release) struct package_failure failure = {0};
+    struct run_result *result = &flow->result;
+    int got = packages_ensure(app->packages, &flow->wish, &asker, layer, &failure, refusal, err);
+
+    if (got == 0)
+        memcpy(flow->request.layer, layer->id, sizeof(layer->id));
+    if (got != -DC_CONFLICT)
+        return got;
+    memcpy(result->id, flow->id, sizeof(result->id));
+    result->created_ns = flow->history.created_ns;
+    result->lang = flow->request.lang;
+    result->policy = flow->request.policy;
+    return packages_fail_result(&failure, result, err) < 0 ? -err->code : 1;
+}
+
+/* 0: flow->result is filled. */
+static int produce(struct run_flow *flow, const struct engine_caller *caller,
+                   struct engine_refusal *refusal, struct dc_err *err)
+{
+    DC_AUTO(layer_release) struct layer layer = LAYER_NONE;
+    int got = package_wish_any(&flow->wish) ? provide_packages(flow, &layer, refusal, err) : 0;
+
+    if (got)
+        return got < 0 ? got : 0;
+    if (engine_run(flow->call->app->engine, &flow->request, caller,
+                   flow->observer.context ? &flow->observer : NULL, &flow->result, refusal,
+                   err) < 0)
+        return -err->code;
+    if (layer.lock_fd >= 0)
+        (void)packages_print(&layer, &flow->result.members);
+    return 0;
+}
+
 static void execute(struct run_flow *flow)
 {
     struct app *app = flow->call->app;
@@ -270,9 +337,7 @@ static void execute(struct run_flow *flow)
     struct engine_refusal refusal = {0};
     struct dc_err err;
 
-    if (engine_run(app->engine, &flow->request, &caller,
-                   flow->observer.context ? &flow->observer : NULL, &flow->result, &refusal,
-                   &err) < 0) {
+    if (produce(flow, &caller, &refusal, &err) < 0) {
         fail_engine(flow, &refusal, &err);
         withdraw(flow);
         return;

@@ -6,6 +6,7 @@
 #define DOCLE_API_RUN_FLOW_H
 
 #include "api/call.h"
+#include "packages/packages.h"
 #include "runs/engine.h"
 #include "runs/history.h"
 #include "runs/request.h"
@@ -15,8 +16,10 @@
 struct run_flow {
     struct call *call;
     struct run_request request;
+    struct package_wish wish;
     const char *idempotency_key; /* NULL: none */
     struct engine_observer observer;
+    void (*installing)(void *context); /* of the observer: packages are being installed first */
     char id[DC_UUID_SIZE];
     struct history_run history;
 

@@ -64,6 +64,16 @@ static void on_started(void *context, bool warm)
     push_start(stream, stream->flow->id, stream->flow->history.created_ns, warm);
 }
 
+static void on_installing(void *context)
+{
+    struct stream *stream = context;
+    DC_AUTO(dc_buf_release) struct dc_buf json;
+
+    dc_buf_init(&json, 256);
+    (void)dc_buf_printf(&json, "{\"id\":\"%s\"}", stream->flow->id);
+    push(stream, "install", &json);
+}
+
 static void on_output(void *context, enum output_stream which, const char *bytes, size_t length)
 {
     struct stream *stream = context;
@@ -188,6 +198,7 @@ void run_stream(struct run_flow *flow)
     dc_buf_init(&stream.queue, SIZE_MAX / 4);
     flow->observer =
         (struct engine_observer){.started = on_started, .output = on_output, .context = &stream};
+    flow->installing = on_installing;
     if (!background_spawn(stream.app, run_task, &stream)) {
         call_fail_err(flow->call, &(struct dc_err){.code = DC_KERNEL, .text = "no memory"},
                       "a stream could not be begun");

@@ -6,6 +6,7 @@
  * cancel the run, whose end is then awaited; a second one ends at once, and the launcher, whose
  * link closes, cleans up.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "base/uuid.h"
 #include "cli/commands.h"
 #include "cli/launch.h"
+#include "cli/package_setup.h"
 #include "cli/run_input.h"
 #include "cli/run_output.h"
 #include "net/task.h"
@@ -36,6 +38,9 @@ struct run_call {
     const char *artifacts_dir;
 
     const struct config *config;
+    struct package_wish wish;
+    struct package_setup packages_setup;
+    struct packages *packages; /* NULL: nothing is to be installed */
     struct launch_plan plan;
     struct launcher_keeper keeper;
     uv_loop_t loop;
@@ -63,6 +68,7 @@ enum option {
     OPTION_JSON,
     OPTION_ALLOW_NET,
     OPTION_ALLOW_PORT,
+    OPTION_PACKAGES,
     OPTION_TIMEOUT_MS, /* from here on: policy */
     OPTION_MEMORY_MB,
     OPTION_DISK_MB,
@@ -98,6 +104,10 @@ static const struct cli_option run_options[] = {
                           "db.example.com:5432, or '*' for every public one. Default: none."},
     [OPTION_ALLOW_PORT] = {"allow-port", 0, "PORT",
                            "A port on those hosts, instead of 80 and 443."},
+    [OPTION_PACKAGES] = {"packages", 'p', "LIST",
+                         "Packages to install first, separated by commas, such as "
+                         "requests,numpy==2.0.0; else those of requirements.txt, pyproject.toml "
+                         "or package.json of a folder. An empty list: none."},
     [OPTION_TIMEOUT_MS] = {"timeout-ms", 't', "MS", "Time limit. Default: 3000."},
     [OPTION_MEMORY_MB] = {"memory-mb", 'm', "MB", "Memory limit. Default: 256."},
     [OPTION_DISK_MB] = {"disk-mb", 0, "MB", "Limit on files. Default: a quarter of the memory."},
@@ -138,6 +148,27 @@ static int take_port(struct run_request *request, const char *value, struct dc_e
     return run_request_allow_port(request, port, err);
 }
 
+/* A comma is also in ranges such as x>=1,<2: what follows one and begins with a comparison belongs
+ * to what came before. */
+static int take_packages(struct run_request *request, const char *list, struct dc_err *err)
+{
+    request->has_packages = true;
+    while (*list) {
+        DC_AUTO(dc_free) char *one = NULL;
+        size_t length = strcspn(list, ",");
+
+        while (list[length] && strchr("<>=!~", list[length + 1]) && list[length + 1])
+            length += 1 + strcspn(list + length + 1, ",");
+        one = strndup(list, length);
+        if (!one)
+            return dc_fail(err, DC_KERNEL, ENOMEM, "packages");
+        if (one[strspn(one, " ")] && run_request_add_package(request, one, err) < 0)
+            return -err->code;
+        list += length + (list[length] == ',');
+    }
+    return 0;
+}
+
 static int take_option(void *context, int option, const char *value, struct dc_err *err)
 {
     struct run_call *run = context;
@@ -172,6 +203,8 @@ static int take_option(void *context, int option, const char *value, struct dc_e
         return run_request_allow_host(request, value, err);
     case OPTION_ALLOW_PORT:
         return take_port(request, value, err);
+    case OPTION_PACKAGES:
+        return take_packages(request, value, err);
     default:
         return take_policy(request, option, value, err);
     }
@@ -201,6 +234,10 @@ static int check_request(struct run_call *run, struct dc_err *err)
 
     problems_init(&problems);
     result = run_request_check(&run->request, &limits, &problems, err);
+    if (result == 0) {
+        package_wish_init(&run->wish, run->request.lang == RUN_PYTHON ? PACKAGE_PIP : PACKAGE_NPM);
+        result = package_wish_read(&run->wish, &run->request, &problems, err);
+    }
     if (result != -DC_INVALID)
         return result;
     for (size_t i = 1; i < problems.count; i++)
@@ -252,23 +289,78 @@ static void close_all(struct run_call *run)
 {
     for (size_t i = 0; i < 2; i++)
         uv_close((uv_handle_t *)&run->signals[i], NULL);
+    if (run->packages)
+        packages_drain(run->packages);
     engine_close(run->engine, NULL, NULL);
+}
+
+static void on_installing(void *context)
+{
+    const struct run_call *run = context;
+
+    if (!run->json && isatty(STDERR_FILENO))
+        (void)fprintf(stderr, "docle: installing packages, once\n");
+}
+
+/* 0: the layer is held. 1: the install failed, and that is the result. */
+static int provide_packages(struct run_call *run, const struct engine_caller *caller,
+                            struct layer *layer)
+{
+    DC_AUTO(package_failure_release) struct package_failure failure = {0};
+    struct package_asker asker = {.request = &run->request,
+                                  .project = caller->project,
+                                  .share = caller->share,
+                                  .installing = on_installing,
+                                  .context = run};
+    struct engine_refusal refusal;
+    int got =
+        packages_ensure(run->packages, &run->wish, &asker, layer, &failure, &refusal, &run->err);
+
+    if (got == 0)
+        memcpy(run->request.layer, layer->id, sizeof(layer->id));
+    if (got != -DC_CONFLICT)
+        return got;
+    memcpy(run->result.id, run->id, sizeof(run->id));
+    run->result.created_ns = caller->created_ns;
+    run->result.lang = run->request.lang;
+    run->result.policy = run->request.policy;
+    return packages_fail_result(&failure, &run->result, &run->err) < 0 ? -run->err.code : 1;
+}
+
+static int produce(struct run_call *run)
+{
+    DC_AUTO(layer_release) struct layer layer = LAYER_NONE;
+    struct engine_observer observer = {.output = on_output, .context = run};
+    struct engine_caller caller = {
+        .project = "local", .share = {1, 1}, .run_id = run->id, .created_ns = dc_wall_now()};
+    struct engine_refusal refusal;
+    int got = run->packages ? provide_packages(run, &caller, &layer) : 0;
+
+    if (got)
+        return got < 0 ? got : 0;
+    if (engine_run(run->engine, &run->request, &caller, run->json ? NULL : &observer, &run->result,
+                   &refusal, &run->err) < 0)
+        return -run->err.code;
+    if (run->packages)
+        (void)packages_print(&layer, &run->result.members);
+    return 0;
 }
 
 /* The task: from waiting for the launcher to the result. */
 static void run_task(void *context)
 {
     struct run_call *run = context;
-    struct engine_observer observer = {.output = on_output, .context = run};
-    struct engine_caller caller = {
-        .project = "local", .share = {1, 1}, .run_id = run->id, .created_ns = dc_wall_now()};
-    struct engine_refusal refusal;
 
     run->status = engine_wait_ready(run->engine, READY_WAIT_MS, &run->err);
     if (run->status == 0)
-        run->status = engine_run(run->engine, &run->request, &caller, run->json ? NULL : &observer,
-                                 &run->result, &refusal, &run->err);
+        run->status = produce(run);
     close_all(run);
+}
+
+/* Installs need one, whatever the program may. */
+static bool uses_network(const struct run_call *run)
+{
+    return run->request.network || package_wish_any(&run->wish);
 }
 
 static int start_all(struct run_call *run, struct dc_err *err)
@@ -278,10 +370,15 @@ static int start_all(struct run_call *run, struct dc_err *err)
 
     if (uv_loop_init(&run->loop) < 0)
         return dc_fail(err, DC_KERNEL, 0, "event loop");
-    if (run->request.network)
+    if (uses_network(run))
         launch_engine_network(run->config, &options);
+    if (package_wish_any(&run->wish) &&
+        packages_open(&run->loop, &run->packages_setup.options, &run->packages, err) < 0)
+        return -err->code;
     if (engine_open(&run->loop, &run->keeper, &options, &run->engine, err) < 0)
         return -err->code;
+    if (run->packages)
+        packages_attach(run->packages, run->engine);
     for (size_t i = 0; i < 2; i++) {
         (void)uv_signal_init(&run->loop, &run->signals[i]);
         run->signals[i].data = run;
@@ -290,15 +387,37 @@ static int start_all(struct run_call *run, struct dc_err *err)
     return task_start(&run->loop, run_task, run, err);
 }
 
+/* Only a run that wants packages has to do with the data folder. */
+static int plan_packages(struct run_call *run, const struct config *config, struct dc_err *err)
+{
+    const struct package_source *source = &run->packages_setup.sources.of[run->wish.kind];
+
+    if (!package_wish_any(&run->wish))
+        return 0;
+    if (package_setup_read(config, &run->plan, &run->packages_setup, err) < 0)
+        return -err->code;
+    if (!run->packages_setup.enabled)
+        return dc_fail(err, DC_INVALID, 0, "packages.enabled is off; run with --packages ''");
+    if (!source->available)
+        return dc_fail(err, DC_INVALID, 0,
+                       "packages cannot be installed: install %s and run `docle runtimes "
+                       "refresh --force`",
+                       package_kind_name(run->wish.kind));
+    return 0;
+}
+
 static int execute(struct run_call *run, const struct config *config, struct dc_err *err)
 {
     int result;
 
     run->config = config;
-    if (launch_plan(config, LAUNCH_SINGLE, &run->plan, err) < 0)
+    if (launch_plan(config, LAUNCH_SINGLE, &run->plan, err) < 0 ||
+        plan_packages(run, config, err) < 0)
         return -err->code;
-    run->plan.options.network = run->request.network != NULL;
-    if (launch_keeper(&run->plan, !run->plan.options.debug, &run->keeper, err) < 0)
+    run->plan.options.network = uses_network(run);
+    if (launch_keeper(&run->plan, !run->plan.options.debug, &run->keeper, err) < 0 ||
+        (package_wish_any(&run->wish) &&
+         package_setup_enter(config, &run->packages_setup, err) < 0))
         return -err->code;
     dc_uuid7(dc_wall_now(), run->id);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -310,6 +429,8 @@ static int execute(struct run_call *run, const struct config *config, struct dc_
         result = run->status;
     }
     launcher_keeper_release(&run->keeper);
+    packages_free(dc_take(run->packages));
+    package_setup_leave();
     return result;
 }
 
@@ -319,6 +440,10 @@ static int print_result(struct run_call *run, struct dc_err *err)
 {
     DC_AUTO(dc_buf_release) struct dc_buf out = {0};
 
+    if (!run->json && run->result.outcome == OUTCOME_INSTALL_FAILED) {
+        (void)fputs(dc_buf_str(&run->result.streams[OUTPUT_STDERR]), stderr);
+        return 0;
+    }
     if (!run->json) {
         if (run->result.outcome != OUTCOME_OK && run->result.outcome != OUTCOME_ERROR)
             (void)fprintf(stderr, "docle: %s%s%s\n", run_outcome_name(run->result.outcome),
@@ -370,6 +495,8 @@ static int run_run(struct cli_call *call, struct dc_err *err)
         if (result == 0)
             result = finish(&run, err);
     }
+    package_setup_release(&run.packages_setup);
+    package_wish_release(&run.wish);
     run_result_release(&run.result);
     run_request_release(&run.request);
     return result;
@@ -388,7 +515,7 @@ const struct cli_command command_run = {
     .settings = CLI_SETTING(CONFIG_ROOT_DIR) | CLI_SETTING(CONFIG_FLOOR) |
                 CLI_SETTING(CONFIG_UID_BASE) | CLI_SETTING(CONFIG_RUNTIMES_PYTHON) |
                 CLI_SETTING(CONFIG_RUNTIMES_NODE) | CLI_SETTING(CONFIG_NETWORK_PRIVATE) |
-                CLI_SETTING(CONFIG_NETWORK_RESOLVERS),
+                CLI_SETTING(CONFIG_NETWORK_RESOLVERS) | CLI_SETTING(CONFIG_DATA_DIR),
     .trouble = CLI_RUN_FAILED,
     .run = run_run,
 };

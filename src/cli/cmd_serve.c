@@ -18,6 +18,7 @@
 #include "cli/doctor.h"
 #include "cli/launch.h"
 #include "cli/notify.h"
+#include "cli/package_setup.h"
 #include "store/hash.h"
 
 #include "base/poison.h"
@@ -29,6 +30,7 @@ struct server {
     int argc;
     char **argv;
     struct launch_plan plan;
+    struct package_setup packages;
     struct launcher_keeper keeper;
     struct run_network_limits network;
     struct app *app;
@@ -174,6 +176,7 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .database_path = database,
         .engine = {.queued_max = config_number(config, CONFIG_QUEUE_MAX),
                    .wait_max_ms = 1000 * config_number(config, CONFIG_QUEUE_WAIT_SECONDS)},
+        .packages = server->packages.options,
         .metrics_token = config_text_or_null(config, CONFIG_METRICS_TOKEN),
         .trusted_proxies = config_text(config, CONFIG_TRUSTED_PROXIES),
         .body_max_bytes = config_number(config, CONFIG_LIMITS_BODY_BYTES),
@@ -188,7 +191,7 @@ static int open_app(struct server *server, const char *database, struct dc_err *
     config_listen(config, server->host, &options.listen_port);
     options.listen_host = server->host;
     fill_limits(config, &server->network, &options.limits);
-    if (options.limits.network)
+    if (server->plan.options.network)
         launch_engine_network(config, &options.engine);
     fill_share(config, &options.share);
     if (app_open(&options, &server->keeper, &server->app, err) < 0)
@@ -204,6 +207,7 @@ static int serve_confined(struct server *server, const struct confine_identity *
     uint8_t warm_up[STORE_HASH_BYTES];
     int result;
 
+    package_setup_move(&server->packages, folder);
     store_sha256("", 0, warm_up); /* libcrypto reads its settings now, not when they are closed */
     if (data_dir_database(folder, database, sizeof(database), err) < 0 ||
         confine_become(identity, err) < 0 || open_app(server, database, err) < 0)
@@ -228,6 +232,7 @@ static int serve(struct server *server, struct dc_buf *explanation, struct dc_er
     if (launch_network_limits(config, false, &server->network, err) < 0 ||
         confine_identity(config, &identity, err) < 0 ||
         launch_plan(config, LAUNCH_SERVER, &server->plan, err) < 0 ||
+        package_setup_read(config, &server->plan, &server->packages, err) < 0 ||
         launcher_keeper_start(&server->plan.options, &server->keeper, err) < 0)
         return -err->code;
     keeper_pid = server->keeper.pid;
@@ -261,6 +266,7 @@ static int run_serve(struct cli_call *call, struct dc_err *err)
     dc_log_setup("docle-server", (enum dc_log_level)config_number(&call->config, CONFIG_LOG_LEVEL));
     dc_buf_init(&explanation, CLI_OUTPUT_MAX_BYTES);
     result = serve(&server, &explanation, err);
+    package_setup_release(&server.packages);
     if (result == -DC_DENIED && explanation.length)
         (void)fprintf(stderr, "docle: this host lacks:\n%s", dc_buf_str(&explanation));
     return result;

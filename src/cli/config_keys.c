@@ -132,4 +132,45 @@ const struct config_key config_keys[CONFIG_KEYS] = {
         {"runtimes.node", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
          "Node.js interpreters to put into the sealed root, absolute paths "
          "separated by commas, the default one first. Empty: the node on the path."},
+    [CONFIG_PACKAGES_ENABLED] = {"packages.enabled", CONFIG_CHOICE, 0, 0, "on", "off on", NULL,
+                                 false, "SWITCH",
+                                 "Whether packages are installed for runs: on or off."},
+    [CONFIG_PACKAGES_PIP_INDEX] = {"packages.pip_index", CONFIG_TEXT, 0, 0, "", NULL, NULL, false,
+                                   "URL",
+                                   "Index that Python packages come from. Empty: the one that the "
+                                   "host's pip is configured to use."},
+    [CONFIG_PACKAGES_NPM_REGISTRY] = {"packages.npm_registry", CONFIG_TEXT, 0, 0, "", NULL, NULL,
+                                      false, "URL",
+                                      "Registry that npm packages come from. Empty: the one that "
+                                      "the host's npm is configured to use."},
+    [CONFIG_PACKAGES_HOSTS] = {"packages.hosts", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+                               "Further hosts, with :port where it is not 443, separated by "
+                               "commas, that installs may reach: where an index keeps its files "
+                               "elsewhere."},
+    [CONFIG_PACKAGES_CACHE_MB] = {"packages.cache_mb", CONFIG_NUMBER, 1, 10000000, "10240", NULL,
+                                  NULL, false, "MB",
+                                  "Disk space for all installed sets of packages; beyond, the "
+                                  "longest unused are removed."},
+    [CONFIG_PACKAGES_LAYER_MB] = {"packages.layer_mb", CONFIG_NUMBER, 1, 680, "512", NULL, NULL,
+                                  false, "MB", "Largest set of packages."},
+    [CONFIG_PACKAGES_MEMORY_MB] = {"packages.memory_mb", CONFIG_NUMBER, 128, DC_MEMORY_MAX_MB,
+                                   "1024", NULL, NULL, false, "MB", "Memory of one install."},
+    [CONFIG_PACKAGES_INSTALL_SECONDS] = {"packages.install_seconds", CONFIG_NUMBER, 1,
+                                         DC_TIMEOUT_MAX_MS / 1000, "60", NULL, NULL, false,
+                                         "SECONDS", "Time limit of one install."},
+    [CONFIG_PACKAGES_AGE_HOURS] = {"packages.age_hours", CONFIG_NUMBER, 1, 100000, "24", NULL, NULL,
+                                   false, "HOURS",
+                                   "Age after which packages without an exact version are "
+                                   "resolved again."},
+    [CONFIG_PACKAGES_PIP_SOURCE] = {"packages.pip_source", CONFIG_CHOICE, 0, 0, "off", "off on",
+                                    NULL, false, "SWITCH",
+                                    "Also install Python packages that have to be built, which "
+                                    "runs their code in the sandbox of the install: on or off."},
+    [CONFIG_PACKAGES_NPM_SCRIPTS] = {"packages.npm_scripts", CONFIG_CHOICE, 0, 0, "off", "off on",
+                                     NULL, false, "SWITCH",
+                                     "Run install scripts of npm packages, in the sandbox of the "
+                                     "install: on or off."},
+    [CONFIG_PACKAGES_WARM] = {"packages.warm", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+                              "Sets of packages that are installed ahead, such as `python: numpy "
+                              "pandas; node: lodash`."},
 };

@@ -17,6 +17,7 @@ enum { LAUNCH_WITHOUT_MAX = 16 };
 
 /* The words that struct launcher_options borrows. */
 struct launch_plan {
+    char layers[SEALED_ROOT_PATH_MAX]; /* of packages; see launch_with_packages */
     struct launcher_options options;
     char root[SEALED_ROOT_PATH_MAX];
     char spare_texts[2][32];

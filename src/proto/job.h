@@ -27,6 +27,7 @@ enum job_kind {
 
 enum job_flags {
     JOB_LIVE_OUTPUT = 1u << 0, /* flush standard output at every line */
+    JOB_PACKAGES = 1u << 1,    /* packages are mounted */
 };
 
 struct job_record {

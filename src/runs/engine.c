@@ -234,7 +234,8 @@ static int open_streams(struct engine_run *run, int fds[static LAUNCH_RUN_FDS], 
         job_stdin(run->request, &fds[RUN_FD_STDIN], err) < 0 ||
         output_open(max, on_output, run, &run->output, err) < 0)
         return -err->code;
-    fds[RUN_FD_STDOUT] = output_writer(run->output, OUTPUT_STDOUT);
+    fds[RUN_FD_STDOUT] =
+        run->request->wired ? run->request->stdout_fd : output_writer(run->output, OUTPUT_STDOUT);
     fds[RUN_FD_STDERR] = output_writer(run->output, OUTPUT_STDERR);
     if (!run->request->artifact_count) {
         fds[RUN_FD_ARTIFACTS] = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -621,6 +622,20 @@ bool engine_find(const struct engine *engine, const char *project, const char *r
 bool engine_ready(const struct engine *engine)
 {
     return engine->taking && launcher_client_state(engine->launcher) == LAUNCHER_READY;
+}
+
+int engine_find_runtime(const struct engine *engine, const struct run_request *request,
+                        const struct launch_runtime **ret_runtime, struct dc_err *err)
+{
+    const struct launch_hello *hello = launcher_client_hello(engine->launcher);
+    int index = hello ? engine_runtime(hello, request) : -1;
+
+    if (!hello)
+        return dc_fail(err, DC_BUSY, 0, "the server is starting; try again in a moment");
+    if (index < 0)
+        return no_runtime(hello, request, err);
+    *ret_runtime = &hello->runtimes[index];
+    return 0;
 }
 
 const struct launch_hello *engine_hello(const struct engine *engine)

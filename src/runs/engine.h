@@ -78,6 +78,11 @@ bool engine_find(const struct engine *engine, const char *project, const char *r
 
 bool engine_ready(const struct engine *engine); /* runs can be accepted */
 
+/* The runtime that a request would get. -DC_BUSY: not known before the launcher's first HELLO;
+ * -DC_INVALID: there is none such. */
+DC_MUST int engine_find_runtime(const struct engine *engine, const struct run_request *request,
+                                const struct launch_runtime **ret_runtime, struct dc_err *err);
+
 /* NULL before the launcher's first HELLO. */
 const struct launch_hello *engine_hello(const struct engine *engine);
 

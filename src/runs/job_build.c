@@ -48,7 +48,8 @@ static void put_environment(const struct run_request *request, struct dc_buf *jo
 int job_build(const struct run_request *request, int *ret_fd, struct dc_err *err)
 {
     DC_AUTO(dc_buf_release) struct dc_buf job;
-    uint32_t flags = request->stream ? JOB_LIVE_OUTPUT : 0;
+    uint32_t flags = (request->stream ? JOB_LIVE_OUTPUT : 0) |
+                     (run_request_has_layer(request) ? JOB_PACKAGES : 0);
 
     dc_buf_init(&job, JOB_MAX_BYTES);
     (void)job_put(&job, JOB_ENTRYPOINT, request->entrypoint, strlen(request->entrypoint));
@@ -121,6 +122,7 @@ void job_launch_fields(const struct run_request *request, struct launch_run *ret
         .processes = value[POLICY_PROCESSES],
         .cpus_centi = value[POLICY_CPUS_CENTI],
     };
+    memcpy(ret_run->layer, request->layer, sizeof(ret_run->layer));
     if (!request->network)
         return;
     ret_run->flags |= RUN_HAS_NETWORK;

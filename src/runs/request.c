@@ -13,6 +13,13 @@ void run_request_init(struct run_request *request)
     *request = (struct run_request){0};
 }
 
+bool run_request_has_layer(const struct run_request *request)
+{
+    static const uint8_t none[DC_LAYER_ID_BYTES];
+
+    return memcmp(request->layer, none, sizeof(none)) != 0;
+}
+
 void run_request_release(struct run_request *request)
 {
     if (!request)
@@ -139,6 +146,15 @@ int run_request_trust(struct run_request *request, const char *host, uint16_t po
     rule->port = port;
     rule->trusted = true;
     policy->rule_count++;
+    return 0;
+}
+
+int run_request_add_package(struct run_request *request, const char *spec, struct dc_err *err)
+{
+    request->has_packages = true;
+    if (add_text(request, &request->packages, &request->package_count, DC_PACKAGES_MAX, spec, err) <
+        0)
+        return dc_context(err, "packages");
     return 0;
 }
 

@@ -78,6 +78,9 @@ struct run_request {
     struct run_text *warnings; /* for the caller: taken, but not as written */
     size_t warning_count;
 
+    uint8_t layer[DC_LAYER_ID_BYTES]; /* packages to mount, as in launch.h; all zero: none */
+    bool wired;                       /* for runs of our own making: standard output goes to */
+    int stdout_fd;                    /* this descriptor, borrowed until the run has ended */
     bool stream;
     bool no_store; /* store:false: only the metering is kept */
 
@@ -127,12 +130,17 @@ DC_MUST int run_request_allow_port(struct run_request *request, uint32_t port, s
 DC_MUST int run_request_trust(struct run_request *request, const char *host, uint16_t port,
                               struct dc_err *err);
 
+/* A package as written; with it the manifests among the files do not count. */
+DC_MUST int run_request_add_package(struct run_request *request, const char *spec,
+                                    struct dc_err *err);
 /* Names a policy value explicitly. */
 void run_request_set_policy(struct run_request *request, enum policy_field field, uint32_t value);
 
 /* Checks the whole, fills policy and entry point. As run_request_parse. Call once. */
 DC_MUST int run_request_check(struct run_request *request, const struct run_limits *limits,
                               struct problems *problems, struct dc_err *err);
+
+bool run_request_has_layer(const struct run_request *request);
 
 /* "python", "node". */
 const char *run_lang_name(enum run_lang lang);

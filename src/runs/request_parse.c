@@ -326,10 +326,6 @@ static void take_packages(struct parser *parser, const json_t *value)
     parser->request->has_packages = true;
     take_list(parser, json_is_object(value) ? "packages.packages" : "packages", list,
               DC_PACKAGES_MAX, &parser->request->packages, &parser->request->package_count);
-    if (json_array_size(list))
-        problems_add(parser->problems, PROBLEM_NOT_ENABLED, "packages",
-                     "installing packages is not enabled on this server; send the modules as "
-                     "files, or use the standard library");
 }
 
 static void take_repo(struct parser *parser, const json_t *value)

@@ -129,6 +129,7 @@ bool run_request_print(const struct run_request *request, struct dc_buf *out)
     }
     print_list(out, "artifacts", request->artifacts, request->artifact_count);
     print_network(out, request->network);
+    print_list(out, "packages", request->packages, request->package_count);
     print_user(out, request);
     (void)dc_buf_byte(out, '}');
     return !out->failed;

@@ -100,6 +100,7 @@ class Contract:
     def check_events(self, text, what):
         schemas = self.document["components"]["schemas"]
         kinds = {
+            "install": "StreamInstall",
             "start": "StreamStart",
             "stdout": "StreamText",
             "stderr": "StreamText",

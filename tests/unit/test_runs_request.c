@@ -536,10 +536,8 @@ static void checks_the_rest(void **state)
               PROBLEM_VALUE, "userContext.tier");
     parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"version\":\"latest\"}", PROBLEM_VALUE,
               "version");
-    parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"packages\":{\"packages\":[\"x\"]}}",
-              PROBLEM_NOT_ENABLED, "packages");
-    parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"packages\":[\"x\"]}", PROBLEM_NOT_ENABLED,
-              "packages");
+    parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"packages\":[1]}", PROBLEM_TYPE,
+              "packages[0]");
     parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"packages\":\"x\"}", PROBLEM_TYPE,
               "packages");
     parse_bad(world, "{\"lang\":\"node\",\"code\":\"1\",\"repo\":\"a/b\"}", PROBLEM_NOT_ENABLED,

@@ -11,7 +11,7 @@ import sys
 
 HERE = sys.path[0]
 WORKSPACE = "/workspace"
-LIVE_OUTPUT = 1  # JOB_LIVE_OUTPUT of src/proto/job.h
+LIVE_OUTPUT, PACKAGES = 1, 2  # enum job_flags of src/proto/job.h
 STARTUP_PREFIX = "PYTHON"
 
 import _docle
@@ -36,6 +36,7 @@ import builtins
 import gc
 import io
 import signal
+import site
 import threading
 import time
 from importlib.machinery import SourceFileLoader
@@ -237,6 +238,14 @@ def read_source(path):
         return file.readall()
 
 
+def take_packages():
+    """What site did at the start of the interpreter, before there were packages: their .pth files."""
+    folder = site.getsitepackages()[0]
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".pth"):
+            site.addpackage(folder, name, None)
+
+
 def prepare(entrypoint, args, env_pairs, flags):
     """Makes the process look freshly started; returns what to run."""
     path = f"{WORKSPACE}/{entrypoint}" if entrypoint is not None else f"{HERE}/training.py"
@@ -246,6 +255,8 @@ def prepare(entrypoint, args, env_pairs, flags):
         real_register_at_fork(**hooks)
     if any(name.startswith(STARTUP_PREFIX) for name in env):
         exec_interpreter(path, args, env)
+    if flags & PACKAGES:
+        take_packages()
     if flags & LIVE_OUTPUT:
         sys.stdout.reconfigure(line_buffering=True)
     sys.argv[:] = [path, *args]
