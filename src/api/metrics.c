@@ -130,6 +130,24 @@ static void print_launcher(struct dc_buf *out, const struct launcher_client_stat
            stats->deaths);
 }
 
+/* Only on a server that gives runs a network. */
+static void print_network(struct dc_buf *out, const struct egress_stats *stats)
+{
+    head(out, "network_attempts_total", "counter", "What runs tried on the network, by verdict.");
+    for (int i = 0; i < EGRESS_VERDICTS; i++)
+        (void)dc_buf_printf(out, "docle_network_attempts_total{verdict=\"%s\"} %" PRIu64 "\n",
+                            egress_verdict_name((enum egress_verdict)i), stats->attempts[i]);
+    head(out, "network_bytes_total", "counter", "What runs received and sent.");
+    (void)dc_buf_printf(out,
+                        "docle_network_bytes_total{direction=\"in\"} %" PRIu64
+                        "\ndocle_network_bytes_total{direction=\"out\"} %" PRIu64 "\n",
+                        stats->bytes_in, stats->bytes_out);
+    single(out, "network_runs", "gauge", "Runs that have a network now.", stats->sessions);
+    single(out, "relay_ready", "gauge", "1 when runs can be given a network.", stats->ready);
+    single(out, "relay_starts_total", "counter", "Starts of the relay.", stats->starts);
+    single(out, "relay_deaths_total", "counter", "Unwanted ends of the relay.", stats->deaths);
+}
+
 static void print_http(struct dc_buf *out, const struct metrics_sources *sources)
 {
     head(out, "http_requests_total", "counter", "Answered requests by route and status class.");
@@ -188,6 +206,8 @@ bool metrics_print(const struct metrics_sources *sources, struct dc_buf *out)
            (uint64_t)(sources->own->started_ns / DC_NS_PER_S));
     print_runs(out, sources->engine);
     print_launcher(out, &sources->engine->launcher, sources->hello);
+    if (sources->engine->network)
+        print_network(out, &sources->engine->egress);
     print_http(out, sources);
     print_store(out, sources->store);
     if (sources->packages)

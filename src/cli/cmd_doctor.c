@@ -20,6 +20,7 @@ struct doctor {
     enum probe_level floor;
     enum probe_level level;
     bool serves; /* a launcher started and said HELLO */
+    bool relay_fails;
 };
 
 static struct probe_line *add_extra(struct doctor *doctor, const char *name, enum probe_state state)
@@ -126,6 +127,38 @@ static void look_at_limits(struct doctor *doctor)
                    "ulimit -Hn 65536, or LimitNOFILE=65536 in the unit");
 }
 
+static void look_at_network(struct doctor *doctor)
+{
+    const char *hosts = config_text(doctor->config, CONFIG_NETWORK_DEFAULT_HOSTS);
+    struct run_network_limits limits;
+    struct launch_plan plan;
+    struct dc_err err;
+    char text[256];
+    struct probe_line *line = add_extra(doctor, "network of runs", PROBE_OK);
+
+    if (!config_number(doctor->config, CONFIG_NETWORK_ENABLED)) {
+        (void)snprintf(line->found, sizeof(line->found), "off");
+        return;
+    }
+    if (launch_network_limits(doctor->config, false, &limits, &err) == 0 &&
+        launch_plan(doctor->config, LAUNCH_LOOK, &plan, &err) == 0) {
+        plan.options.network = true;
+        if (launch_probe_relay(&plan, &err) == 0) {
+            (void)snprintf(line->found, sizeof(line->found),
+                           "on, by the hosts that a run names; without names: %.60s; %zu "
+                           "exceptions for private hosts",
+                           hosts[0] ? hosts : "none", limits.exceptions.count);
+            return;
+        }
+    }
+    line->state = PROBE_MISSING;
+    doctor->relay_fails = true;
+    (void)snprintf(line->found, sizeof(line->found), "%.175s",
+                   dc_err_describe(&err, text, sizeof(text)));
+    (void)snprintf(line->remedy, sizeof(line->remedy),
+                   "mend that, or set network.enabled to off, see docle.conf(5)");
+}
+
 static void examine(struct doctor *doctor)
 {
     doctor->floor = (enum probe_level)config_number(doctor->config, CONFIG_FLOOR);
@@ -133,12 +166,13 @@ static void examine(struct doctor *doctor)
     doctor->level = doctor->host.level;
     look_at_root(doctor);
     look_at_launcher(doctor);
+    look_at_network(doctor);
     look_at_limits(doctor);
 }
 
 static bool is_well(const struct doctor *doctor)
 {
-    return doctor->serves && doctor->level >= doctor->floor;
+    return doctor->serves && !doctor->relay_fails && doctor->level >= doctor->floor;
 }
 
 /* before: the line above, whose remedy is not said twice; or NULL. */
@@ -253,6 +287,8 @@ const struct cli_command command_doctor = {
     .options = doctor_options,
     .settings = CLI_SETTING(CONFIG_ROOT_DIR) | CLI_SETTING(CONFIG_FLOOR) |
                 CLI_SETTING(CONFIG_UID_BASE) | CLI_SETTING(CONFIG_SLOTS) |
-                CLI_SETTING(CONFIG_RUNTIMES_PYTHON) | CLI_SETTING(CONFIG_RUNTIMES_NODE),
+                CLI_SETTING(CONFIG_RUNTIMES_PYTHON) | CLI_SETTING(CONFIG_RUNTIMES_NODE) |
+                CLI_SETTING(CONFIG_NETWORK_ENABLED) | CLI_SETTING(CONFIG_NETWORK_DEFAULT_HOSTS) |
+                CLI_SETTING(CONFIG_NETWORK_PRIVATE) | CLI_SETTING(CONFIG_NETWORK_RESOLVERS),
     .run = run_doctor,
 };

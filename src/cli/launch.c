@@ -9,6 +9,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "proto/egress.h"
 #include "proto/link.h"
 
 #include "base/poison.h"
@@ -109,6 +110,54 @@ int launch_keeper(const struct launch_plan *plan, bool quiet, struct launcher_ke
     return result;
 }
 
+static int await_readable(int fd, int64_t deadline, const char *who, struct dc_err *err)
+{
+    int64_t left = (deadline - dc_now()) / DC_NS_PER_MS;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+    if (left <= 0 || poll(&poll_fd, 1, (int)left) == 0)
+        return dc_fail(err, DC_TIMEOUT, 0, "the %s is silent", who);
+    return 0;
+}
+
+static int await_relay(int fd, struct dc_err *err)
+{
+    struct link_message message;
+    struct dc_err theirs;
+
+    if (await_readable(fd, dc_now() + HELLO_WAIT_MS * DC_NS_PER_MS, "relay", err) < 0 ||
+        link_receive(fd, &message, err) < 0)
+        return dc_context(err, "docle-egress");
+    link_message_release(&message);
+    if (message.header.type == EGRESS_READY)
+        return 0;
+    if (message.header.type != EGRESS_FATAL || message.header.length != sizeof(theirs))
+        return dc_fail(err, DC_BUG, 0, "message %u of docle-egress", message.header.type);
+    memcpy(&theirs, message.body, sizeof(theirs));
+    theirs.text[sizeof(theirs.text) - 1] = '\0';
+    return dc_fail(err, DC_DENIED, theirs.errnum, "%s", theirs.text);
+}
+
+int launch_probe_relay(const struct launch_plan *plan, struct dc_err *err)
+{
+    struct launcher_keeper keeper;
+    int ends[2];
+    int result;
+
+    if (launch_keeper(plan, !plan->options.debug, &keeper, err) < 0)
+        return -err->code;
+    result = link_pair(ends, err);
+    if (result == 0) {
+        result = launcher_keeper_relay(&keeper, ends[1], err);
+        dc_close(ends[1]);
+        if (result == 0)
+            result = await_relay(ends[0], err);
+        dc_close(ends[0]);
+    }
+    launcher_keeper_release(&keeper);
+    return result;
+}
+
 /* One message of the launcher. 1: it was HELLO. */
 static int hear(int fd, struct launch_hello *ret_hello, struct dc_err *err)
 {
@@ -136,13 +185,9 @@ static int await_hello(int fd, struct launch_hello *ret_hello, struct dc_err *er
     int result = 0;
 
     while (result == 0) {
-        int64_t left = (deadline - dc_now()) / DC_NS_PER_MS;
-        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-
-        if (left <= 0)
-            return dc_fail(err, DC_TIMEOUT, 0, "the launcher is silent");
-        if (poll(&poll_fd, 1, (int)left) > 0)
-            result = hear(fd, ret_hello, err);
+        if (await_readable(fd, deadline, "launcher", err) < 0)
+            return -err->code;
+        result = hear(fd, ret_hello, err);
     }
     return result < 0 ? result : 0;
 }

@@ -53,4 +53,7 @@ DC_MUST int launch_keeper(const struct launch_plan *plan, bool quiet,
 DC_MUST int launch_probe(const struct launch_plan *plan, struct launch_hello *ret_hello,
                          struct dc_err *err);
 
+/* The same for the relay, with the plan's options for it. */
+DC_MUST int launch_probe_relay(const struct launch_plan *plan, struct dc_err *err);
+
 #endif

@@ -194,6 +194,18 @@ except ConnectionResetError:
     wait_for(serves, "runs have a network again")
 
 
+def test_metrics(client):
+    before = client.server.metrics()
+    client.run("import socket; socket.create_connection(('api.test', 5432)).recv(6)", ["api.test:5432"])
+    client.run("import socket\ntry: socket.gethostbyname('evil.test')\nexcept OSError: pass", ["api.test"])
+    after = client.server.metrics()
+    more = {name: value - before[name] for name, value in after.items() if name.startswith("docle_network_")}
+    assert more['docle_network_attempts_total{verdict="allowed"}'] == 1
+    assert more['docle_network_attempts_total{verdict="denied_host"}'] == 1
+    assert more['docle_network_bytes_total{direction="in"}'] == 6
+    assert (after["docle_relay_ready"], after["docle_network_runs"]) == (1, 0)
+
+
 def test_switched_off(make_client):
     client = make_client("--network-enabled", "off")
     assert relays(client) == []
