@@ -126,8 +126,8 @@ static bool read_one(struct egress *egress)
 
     if (result == -DC_BUSY)
         return false;
-    if (result == -DC_NOT_FOUND)
-        _exit(0);
+    if (result == -DC_NOT_FOUND || (result < 0 && err.errnum == ECONNRESET))
+        _exit(0); /* the API process has ended, perhaps without having heard all */
     if (result == 0) {
         result = dc_fail(&err, DC_BUG, 0, "unknown request %u", message.header.type);
         for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
