@@ -214,9 +214,9 @@ int confine_launcher(const struct launcher *launcher, struct dc_err *err)
 }
 
 /* It has to remove groups below a folder that may be closed even to its owner. */
-static int keep_sweeping_rights(struct dc_err *err)
+static int keep_sweeping_rights(bool rootless, struct dc_err *err)
 {
-    const uint32_t rights = 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE;
+    const uint32_t rights = rootless ? 0 : 1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct kept[2] = {{.effective = rights, .permitted = rights}};
 
@@ -227,7 +227,7 @@ static int keep_sweeping_rights(struct dc_err *err)
 
 int confine_sweeper(const struct launcher *launcher, struct dc_err *err)
 {
-    if ((!launcher->rootless && keep_sweeping_rights(err) < 0) ||
+    if (keep_sweeping_rights(launcher->rootless, err) < 0 ||
         confine_files(launcher, launcher->cgroups.parent_fds, err) < 0 ||
         load(&launcher->options, launcher->filters.launcher_fd, err) < 0 ||
         check_unshare(&launcher->options, err) < 0)

@@ -37,13 +37,17 @@
 
 enum { SERVICE_PIDS_MAX = 4096, OPEN_FILES_MAX = 32768 };
 
-static bool has_capability(unsigned cap)
+/* Rootless is for who has not the rights to use ids of the host; never a fallback. */
+static int find_rights(struct launcher *launcher, struct dc_err *err)
 {
+    const uint32_t needed = 1u << CAP_SETUID | 1u << CAP_SYS_ADMIN;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[2];
 
-    return syscall(SYS_capget, &header, data) == 0 &&
-           (data[cap / 32].effective & 1u << cap % 32) != 0;
+    if (syscall(SYS_capget, &header, data) < 0)
+        return dc_fail_errno(err, "capget");
+    launcher->rootless = (data[0].effective & needed) != needed;
+    return 0;
 }
 
 static int own_process(const struct options *options, struct dc_err *err)
@@ -193,13 +197,13 @@ static int start_sweeper(struct launcher *launcher, struct dc_err *err)
 
 /* From here on root's rights serve one purpose: ending processes of other ids. What else is needed
  * (control groups) belongs to our own id. */
-static int drop_capabilities(struct dc_err *err)
+static int drop_capabilities(bool rootless, struct dc_err *err)
 {
+    const uint32_t rights = rootless ? 0 : 1u << CAP_KILL;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct kept[2] = {
-        {.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL, .inheritable = 0}};
+    struct __user_cap_data_struct kept[2] = {{.effective = rights, .permitted = rights}};
 
-    for (unsigned long cap = 0; cap < 64; cap++)
+    for (unsigned long cap = 0; cap < 64 && !rootless; cap++)
         if (cap != CAP_KILL && prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EINVAL)
             return dc_fail_errno(err, "drop capability %lu", cap);
     if (syscall(SYS_capset, &header, kept) < 0)
@@ -213,7 +217,8 @@ static int open_launcher(struct launcher *launcher, struct dc_err *err)
 {
     const struct options *options = &launcher->options;
 
-    launcher->rootless = !has_capability(CAP_SETUID) || !has_capability(CAP_SYS_ADMIN);
+    if (find_rights(launcher, err) < 0)
+        return -err->code;
     launcher->cores = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
     launcher->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (launcher->epoll_fd < 0)
@@ -226,7 +231,7 @@ static int open_launcher(struct launcher *launcher, struct dc_err *err)
         seccomp_policy_zygote(&launcher->zygote_filter_fd, err) < 0 ||
         confine_open(&launcher->filters, err) < 0 || allocate_slots(launcher, err) < 0 ||
         start_nursery(launcher, err) < 0 || start_sweeper(launcher, err) < 0 ||
-        (!launcher->rootless && drop_capabilities(err) < 0))
+        drop_capabilities(launcher->rootless, err) < 0)
         return -err->code;
     if (loop_watch(launcher, options->link_fd, WATCH_SERVER, 0, err) < 0)
         return -err->code;

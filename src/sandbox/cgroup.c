@@ -325,20 +325,33 @@ void cgroup_leaf_close(struct cgroup_leaf *leaf)
 }
 
 /* KERNEL v1: there is no memory.oom.group, so somebody has to hear of an OOM and end the rest. */
-static void watch_oom(struct cgroup_leaf *leaf)
+static int watch_oom(struct cgroup_leaf *leaf, struct dc_err *err)
 {
     DC_AUTO(dc_close) int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     char text[64];
-    struct dc_err ignored;
 
-    if (event < 0 || leaf->oom_fd < 0)
-        return;
+    if (event < 0)
+        return dc_fail_errno(err, "eventfd");
     (void)snprintf(text, sizeof(text), "%d %d", event, leaf->oom_fd);
-    if (dc_write_file_at(leaf->dir_fds[CG_MEMORY], "cgroup.event_control", text, &ignored) == 0)
-        leaf->oom_event_fd = dc_take_fd(&event);
+    if (dc_write_file_at(leaf->dir_fds[CG_MEMORY], "cgroup.event_control", text, err) < 0)
+        return -err->code;
+    leaf->oom_event_fd = dc_take_fd(&event);
+    return 0;
 }
 
-static void leaf_open_files(struct cgroup_leaf *leaf)
+/* What limits are seen by must be open where the controller is; the rest older kernels lack. */
+static int check_files(const struct cgroup_leaf *leaf, struct dc_err *err)
+{
+    const bool *has = leaf->tree->has;
+
+    if ((has[CG_CPUACCT] && leaf->cpu_fd < 0) || (has[CG_MEMORY] && leaf->oom_fd < 0) ||
+        (has[CG_PIDS] && leaf->pids_fd < 0) ||
+        (leaf->dir_fds[CG_UNIFIED] >= 0 && leaf->events_fd < 0))
+        return dc_fail_errno(err, "open the counters");
+    return 0;
+}
+
+static int leaf_open_files(struct cgroup_leaf *leaf, struct dc_err *err)
 {
     bool v2 = leaf->tree->version == 2;
     int all = leaf->dir_fds[CG_UNIFIED];
@@ -353,8 +366,9 @@ static void leaf_open_files(struct cgroup_leaf *leaf)
     leaf->pids_fd = open_file(pids, "pids.events", O_RDONLY);
     leaf->events_fd = open_file(all, "cgroup.events", O_RDONLY);
     leaf->kill_fd = open_file(all, "cgroup.kill", O_WRONLY);
-    if (!v2)
-        watch_oom(leaf);
+    if (check_files(leaf, err) < 0)
+        return -err->code;
+    return !v2 && leaf->tree->has[CG_MEMORY] ? watch_oom(leaf, err) : 0;
 }
 
 int cgroup_leaf_open(const struct cgroup_tree *tree, const char *name, struct cgroup_leaf *ret_leaf,
@@ -377,7 +391,8 @@ int cgroup_leaf_open(const struct cgroup_tree *tree, const char *name, struct cg
         if (leaf->procs_fds[i] < 0)
             return dc_fail_errno(err, "open control group '%s'", name);
     }
-    leaf_open_files(leaf);
+    if (leaf_open_files(leaf, err) < 0)
+        return dc_context(err, "control group '%s'", name);
     return 0;
 }
 
@@ -402,6 +417,14 @@ int cgroup_leaf_add(const struct cgroup_leaf *leaf, int pid, struct dc_err *err)
     return 0;
 }
 
+/* For what not every kernel has: where the file is, it must take the number. */
+static int write_if_there(int dir_fd, const char *file, uint64_t value, struct dc_err *err)
+{
+    int result = write_number(dir_fd, file, value, err);
+
+    return result == -DC_NOT_FOUND ? 0 : result;
+}
+
 static int limit_memory_v1(const struct cgroup_leaf *leaf, uint64_t bytes, struct dc_err *err)
 {
     int dir = leaf->dir_fds[CG_MEMORY];
@@ -409,11 +432,11 @@ static int limit_memory_v1(const struct cgroup_leaf *leaf, uint64_t bytes, struc
     struct dc_err ignored;
 
     /* memsw must never be below the plain limit; it is absent where swap is not accounted. */
-    if (raise)
-        dc_ignore(write_number(dir, "memory.memsw.limit_in_bytes", bytes, &ignored));
-    if (write_number(dir, "memory.limit_in_bytes", bytes, err) < 0)
+    if (raise && write_if_there(dir, "memory.memsw.limit_in_bytes", bytes, err) < 0)
         return -err->code;
-    dc_ignore(write_number(dir, "memory.memsw.limit_in_bytes", bytes, &ignored));
+    if (write_number(dir, "memory.limit_in_bytes", bytes, err) < 0 ||
+        write_if_there(dir, "memory.memsw.limit_in_bytes", bytes, err) < 0)
+        return -err->code;
     if (leaf->memory_max == 0)
         dc_ignore(write_number(dir, "memory.swappiness", 0, &ignored));
     return 0;
@@ -422,15 +445,12 @@ static int limit_memory_v1(const struct cgroup_leaf *leaf, uint64_t bytes, struc
 static int limit_memory_v2(const struct cgroup_leaf *leaf, uint64_t bytes, struct dc_err *err)
 {
     int dir = leaf->dir_fds[CG_UNIFIED];
-    struct dc_err ignored;
 
     if (write_number(dir, "memory.max", bytes, err) < 0)
         return -err->code;
-    if (leaf->memory_max == 0) {
-        dc_ignore(write_number(dir, "memory.swap.max", 0, &ignored)); /* absent without swap */
-        if (write_number(dir, "memory.oom.group", 1, err) < 0)
-            return -err->code;
-    }
+    if (leaf->memory_max == 0 && (write_if_there(dir, "memory.swap.max", 0, err) < 0 ||
+                                  write_number(dir, "memory.oom.group", 1, err) < 0))
+        return -err->code; /* the former is absent without swap */
     return 0;
 }
 

@@ -178,6 +178,9 @@ static void open_slots(struct world *world)
         world->slots[i] = (struct world_slot){.init_fd = -1, .death_fd = -1, .child_fd = -1};
         world->slots[i].files_fd = openat(files_fd, name, O_DIRECTORY | O_CLOEXEC);
         write_text(world->slots[i].files_fd, "cgroup.kill", "");
+        write_text(world->slots[i].files_fd, "memory.max", "max");
+        write_text(world->slots[i].files_fd, "memory.swap.max", "max");
+        write_text(world->slots[i].files_fd, "pids.max", "max");
         world->slots[i].kill_fd =
             openat(world->slots[i].files_fd, "cgroup.kill", O_RDWR | O_CLOEXEC);
         world_set_usage(world, i, 0, 0, 0);
@@ -476,6 +479,9 @@ static void check_limits(const struct world_slot *slot, const struct run *run)
     (void)snprintf(wanted, sizeof(wanted), "%llu",
                    (unsigned long long)(run->request.memory_mb + run->request.disk_mb) << 20);
     assert(strncmp(memory, wanted, strlen(wanted)) == 0);
+    if (dc_read_file_at(slot->files_fd, "memory.swap.max", wanted, sizeof(wanted), &err) < 0)
+        abort();
+    assert(wanted[0] == '0'); /* no swap */
     (void)snprintf(wanted, sizeof(wanted), "%u", run->request.processes);
     assert(strncmp(processes, wanted, strlen(wanted)) == 0);
 }
