@@ -342,6 +342,7 @@ static void execute(struct run_flow *flow)
         withdraw(flow);
         return;
     }
+    flow->history.loaded = engine_queued(app->engine) > 0;
     if (history_finish(app->history, &flow->history, &flow->request, &flow->result, &err) < 0) {
         fail_store(flow, &err, "a result could not be stored");
         begin_mending(flow);

@@ -55,9 +55,13 @@ int await_store(struct store_worker *worker, enum await_kind kind,
     }
     awaiting->async.data = awaiting;
     awaiting->task = task;
-    awaiting->op = (struct store_op){.run = run, .done = on_op_done, .arg = arg};
-    result = kind == AWAIT_WRITE ? store_write(worker, &awaiting->op, err)
-                                 : store_read(worker, &awaiting->op, err);
+    awaiting->op =
+        (struct store_op){.run = run,
+                          .done = on_op_done,
+                          .arg = arg,
+                          .patience_ms = kind == AWAIT_WRITE_LOADED ? STORE_LOADED_MS : 0};
+    result = kind == AWAIT_READ ? store_read(worker, &awaiting->op, err)
+                                : store_write(worker, &awaiting->op, err);
     if (result == 0) {
         while (!awaiting->done)
             task_suspend();

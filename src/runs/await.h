@@ -12,7 +12,11 @@
 #include "net/task.h"
 #include "store/worker.h"
 
-enum await_kind { AWAIT_WRITE, AWAIT_READ };
+enum await_kind {
+    AWAIT_WRITE,
+    AWAIT_WRITE_LOADED, /* with the patience of a loaded server */
+    AWAIT_READ,
+};
 
 /* In a task: runs a store operation on a worker thread and returns its result. arg is the
  * operation's until then; it may lie on the task's stack. */

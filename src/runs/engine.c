@@ -706,11 +706,16 @@ uint32_t engine_grace_ms(const struct engine *engine)
     return engine->options.grace_ms;
 }
 
+uint32_t engine_queued(const struct engine *engine)
+{
+    return admission_queued(engine->admission);
+}
+
 void engine_snapshot(const struct engine *engine, struct engine_stats *ret_stats)
 {
     *ret_stats = engine->stats;
     ret_stats->running = admission_running(engine->admission);
-    ret_stats->queued = admission_queued(engine->admission);
+    ret_stats->queued = engine_queued(engine);
     ret_stats->launcher = *launcher_client_stats(engine->launcher);
     ret_stats->network = engine->egress != NULL;
     if (engine->egress)

@@ -131,6 +131,9 @@ struct engine_stats {
     struct egress_stats egress; /* with network */
 };
 
+/* Runs that wait for a slot. */
+uint32_t engine_queued(const struct engine *engine);
+
 void engine_snapshot(const struct engine *engine, struct engine_stats *ret_stats);
 
 #endif

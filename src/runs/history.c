@@ -81,7 +81,7 @@ static int lazy_submit(struct history *history, struct lazy *lazy,
                        struct dc_err *err)
 {
     lazy->op =
-        (struct store_op){.run = run, .done = lazy_done, .arg = lazy, .flags = STORE_OP_LAZY};
+        (struct store_op){.run = run, .done = lazy_done, .arg = lazy, .patience_ms = STORE_LAZY_MS};
     return store_write(history->worker, &lazy->op, err);
 }
 
@@ -338,7 +338,8 @@ int history_finish(struct history *history, const struct history_run *run,
     if (result->limits)
         (void)run_result_print_limits(result->limits, &limits); /* no memory: they are left out */
     row.limits = bytes_of(&limits);
-    finished = await_store(history->worker, AWAIT_WRITE, run_finish, &row, err);
+    finished = await_store(history->worker, run->loaded ? AWAIT_WRITE_LOADED : AWAIT_WRITE,
+                           run_finish, &row, err);
     if (run->idempotency_key)
         remove_claimed(history, run->id);
     return finished;

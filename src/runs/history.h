@@ -34,6 +34,7 @@ struct history_run {
     /* Prices in force, in millionths; negative: none. */
     int64_t price_run_micros;
     int64_t price_cpu_ms_micros;
+    bool loaded; /* for history_finish: other runs wait, so commits are shared with more of them */
 };
 
 enum history_verdict {

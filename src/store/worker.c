@@ -25,7 +25,7 @@ struct op_queue {
     struct store_op *head;
     struct store_op *tail;
     unsigned count;
-    unsigned eager; /* of them not lazy */
+    int64_t due; /* monotonic; when the least patient of them wants to be done */
 };
 
 struct reader {
@@ -51,8 +51,18 @@ struct store_worker {
     struct reader readers[STORE_READERS];
 };
 
-static void push(struct op_queue *queue, struct store_op *op)
+static int64_t due_of(const struct store_op *op)
 {
+    return op->queued_at + op->patience_ms * DC_NS_PER_MS;
+}
+
+/* True when the queue wants to be served sooner than before. */
+static bool push(struct op_queue *queue, struct store_op *op)
+{
+    bool sooner = !queue->head || due_of(op) < queue->due;
+
+    if (sooner)
+        queue->due = due_of(op);
     op->next = NULL;
     if (queue->tail)
         queue->tail->next = op;
@@ -60,7 +70,7 @@ static void push(struct op_queue *queue, struct store_op *op)
         queue->head = op;
     queue->tail = op;
     queue->count++;
-    queue->eager += !(op->flags & STORE_OP_LAZY);
+    return sooner;
 }
 
 /* Takes the first max operations, a list of its own. */
@@ -73,12 +83,13 @@ static struct store_op *pop(struct op_queue *queue, unsigned max)
         last = queue->head;
         queue->head = last->next;
         queue->count--;
-        queue->eager -= !(last->flags & STORE_OP_LAZY);
     }
     if (last)
         last->next = NULL;
     if (!queue->head)
         queue->tail = NULL;
+    else
+        queue->due = due_of(queue->head); /* there are too many to wait for more anyway */
     return first;
 }
 
@@ -86,15 +97,16 @@ static int submit(struct store_worker *worker, struct op_queue *queue, pthread_c
                   struct store_op *op, struct dc_err *err)
 {
     int result = 0;
+    bool wanted = false;
 
     op->queued_at = dc_now();
     (void)pthread_mutex_lock(&worker->lock);
     if (queue->count >= STORE_QUEUE_MAX)
         result = dc_fail(err, DC_BUSY, 0, "the store has %d operations waiting", STORE_QUEUE_MAX);
     else
-        push(queue, op);
+        wanted = push(queue, op) || queue == &worker->reads; /* each read may have its reader */
     (void)pthread_mutex_unlock(&worker->lock);
-    if (result == 0)
+    if (wanted)
         (void)pthread_cond_signal(wake);
     return result;
 }
@@ -216,15 +228,14 @@ static bool wait_for_writes(struct store_worker *worker)
 {
     for (;;) {
         struct timespec until;
-        int64_t due;
+        int64_t due = worker->writes.due;
 
-        if (worker->writes.eager || worker->stopping)
+        if (worker->stopping)
             return worker->writes.head != NULL;
         if (!worker->writes.head) {
             (void)pthread_cond_wait(&worker->write_wake, &worker->lock);
             continue;
         }
-        due = worker->writes.head->queued_at + STORE_LAZY_MS * DC_NS_PER_MS;
         if (due <= dc_now() || worker->writes.count >= STORE_BATCH_MAX)
             return true;
         until = (struct timespec){.tv_sec = due / DC_NS_PER_S, .tv_nsec = due % DC_NS_PER_S};

@@ -8,9 +8,9 @@
  *
  * The writer takes everything that queued while it was committing, runs each operation under its
  * own savepoint (one that fails does not touch its neighbours) and commits once. A lone operation
- * is committed at once. Writes happen in the order of submission. When a commit fails as a whole
- * the operations are repeated one by one, each in a transaction of its own: run must be
- * repeatable, that is, not rely on what it left in arg the first time.
+ * is committed as soon as its patience is over. Writes happen in the order of submission. When a
+ * commit fails as a whole the operations are repeated one by one, each in a transaction of its own:
+ * run must be repeatable, that is, not rely on what it left in arg the first time.
  */
 #ifndef DOCLE_STORE_WORKER_H
 #define DOCLE_STORE_WORKER_H
@@ -20,14 +20,9 @@
 enum {
     STORE_READERS = 2,
     STORE_QUEUE_MAX = 4096, /* writes and reads waiting, each */
-    STORE_LAZY_MS = 50,     /* how long a lazy write waits for company */
+    STORE_LAZY_MS = 50,     /* patience of a write that nobody waits for */
+    STORE_LOADED_MS = 5,    /* patience of one that is waited for, while the server is loaded */
     STORE_BATCH_MAX = 512,  /* operations in one commit */
-};
-
-enum store_op_flags {
-    /* Nobody waits for this write: it may be committed with the next one, STORE_LAZY_MS later at
-     * most. For admissions without an idempotency key, marks of running, last uses of keys. */
-    STORE_OP_LAZY = 1u << 0,
 };
 
 struct store_op {
@@ -37,7 +32,10 @@ struct store_op {
      * must not submit synchronously to a full queue in a loop. */
     void (*done)(struct store_op *op);
     void *arg;
-    unsigned flags;
+    /* How long this write may wait for others to be committed with, unless one comes that has none.
+     * Admissions without an idempotency key, marks of running and last uses of keys are patient;
+     * under load results are a little: a commit is dear, and there is other work. */
+    uint32_t patience_ms;
 
     int result; /* for done: 0 or -DC_code */
     struct dc_err err;

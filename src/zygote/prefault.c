@@ -26,6 +26,7 @@ enum {
     /* Ranges with a gap up to this are joined: a call costs more than a page or two. */
     JOIN_GAP_WRITE = 1,
     JOIN_GAP_READ = 8,
+    CARRY_MIN_PAGES = 8, /* fewer cost less than what each such mapping adds to a fork */
 };
 
 /* Bits of /proc/self/pagemap: Documentation/admin-guide/mm/pagemap.rst */
@@ -37,6 +38,8 @@ struct mapping {
     uintptr_t start;
     uintptr_t end;
     bool writable;
+    bool executable;
+    bool file;
 };
 
 static bool add_page(struct prefault *found, uintptr_t page, uint32_t write, uintptr_t floor)
@@ -96,7 +99,8 @@ static bool parse_mapping(const char *line, struct mapping *ret_mapping)
         return false;
     if (strstr(line, "[v") || rights[3] == 's') /* vdso, vvar, vsyscall; shared memory */
         return false;
-    *ret_mapping = (struct mapping){start, end, rights[1] == 'w'};
+    *ret_mapping =
+        (struct mapping){start, end, rights[1] == 'w', rights[2] == 'x', strchr(line, '/') != NULL};
     return rights[0] == 'r';
 }
 
@@ -122,6 +126,68 @@ int prefault_report(int fd, struct dc_err *err)
     return dc_write_all(fd, found.ranges, found.count * sizeof(found.ranges[0]), err);
 }
 
+/* Whether pages of the mapping were read, and are worth being carried. */
+static bool is_read_much(const struct prefault *prefault, const struct mapping *mapping)
+{
+    size_t pages = 0;
+
+    for (size_t i = 0; i < prefault->count; i++) {
+        const struct prefault_range *range = &prefault->ranges[i];
+
+        if (!range->write && range->start >= mapping->start && range->start < mapping->end)
+            pages += range->pages;
+    }
+    return pages >= CARRY_MIN_PAGES;
+}
+
+/* KERNEL: fork() copies the page tables of a mapping that has an anonymous page, and leaves those
+ * of plain file mappings to be faulted in again (vma_needs_copy in mm/memory.c). So one page is
+ * written as it is. Nothing about the mapping changes to the eye. */
+static bool make_carried(const struct mapping *mapping)
+{
+    size_t length = mapping->end - mapping->start;
+    int rights = PROT_READ | (mapping->executable ? PROT_EXEC : 0);
+    volatile char *page = (volatile char *)mapping->start;
+
+    if (mprotect((void *)mapping->start, length, rights | PROT_WRITE) < 0)
+        return false;
+    *page = *page;
+    return mprotect((void *)mapping->start, length, rights) == 0;
+}
+
+/* Reads the mapping's ranges into the zygote and takes them off the list of the children. */
+static void carry(struct prefault *prefault, const struct mapping *mapping)
+{
+    size_t kept = 0;
+
+    if (!is_read_much(prefault, mapping) || !make_carried(mapping))
+        return;
+    for (size_t i = 0; i < prefault->count; i++) {
+        const struct prefault_range *range = &prefault->ranges[i];
+
+        if (!range->write && range->start >= mapping->start && range->start < mapping->end &&
+            madvise((void *)range->start, (size_t)range->pages * PAGE, MADV_POPULATE_READ) == 0)
+            continue;
+        prefault->ranges[kept++] = *range;
+    }
+    prefault->count = kept;
+}
+
+static int carry_files(struct prefault *prefault, struct dc_err *err)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512];
+    struct mapping mapping;
+
+    if (!maps)
+        return dc_fail_errno(err, "open /proc/self/maps");
+    while (fgets(line, sizeof(line), maps))
+        if (parse_mapping(line, &mapping) && mapping.file && !mapping.writable)
+            carry(prefault, &mapping);
+    (void)fclose(maps);
+    return 0;
+}
+
 int prefault_learn(struct prefault *prefault, int fd, struct dc_err *err)
 {
     size_t bytes;
@@ -134,7 +200,7 @@ int prefault_learn(struct prefault *prefault, int fd, struct dc_err *err)
         prefault->pages += prefault->ranges[i].pages;
         prefault->written_pages += prefault->ranges[i].write ? prefault->ranges[i].pages : 0;
     }
-    return 0;
+    return carry_files(prefault, err);
 }
 
 void prefault_apply(const struct prefault *prefault)

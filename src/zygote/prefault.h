@@ -30,7 +30,9 @@ struct prefault {
 /* In the training child at its end: lists the pages that it touched and writes them to fd. */
 DC_MUST int prefault_report(int fd, struct dc_err *err);
 
-/* In the zygote: reads what the training child wrote, until the end of the pipe. */
+/* In the zygote: reads what the training child wrote, until the end of the pipe. What was read from
+ * files is mapped in the zygote itself and carried over by every fork; the rest is for
+ * prefault_apply. */
 DC_MUST int prefault_learn(struct prefault *prefault, int fd, struct dc_err *err);
 
 /* In a child right after the fork: populates. Failures do not matter: the fault comes later. */

@@ -91,7 +91,7 @@ static void one_run(struct bench *bench, struct job *job)
     job->result = (struct store_run_result){
         .id = id, .outcome = "ok", .out = {"hi\n", 3}, .finished_at = now + 1};
     job->admit =
-        (struct store_op){.run = run_admit, .done = done, .arg = job, .flags = STORE_OP_LAZY};
+        (struct store_op){.run = run_admit, .done = done, .arg = job, .patience_ms = STORE_LAZY_MS};
     job->finish = (struct store_op){.run = run_finish, .done = done, .arg = job};
     check(store_write(bench->worker, &job->admit, &err), &err);
     check(store_write(bench->worker, &job->finish, &err), &err);

@@ -289,7 +289,7 @@ static void test_lazy_writes_keep_company(void **state)
     struct dc_err err;
 
     job_init(&job, &w->base);
-    job.admit.flags = STORE_OP_LAZY;
+    job.admit.patience_ms = STORE_LAZY_MS;
     assert_ok(store_write(w->worker, &job.admit, &err), err);
     assert_ok(store_write(w->worker, &job.finish, &err), err);
     wait_done(2);
@@ -299,7 +299,7 @@ static void test_lazy_writes_keep_company(void **state)
 
     /* Alone, a lazy write is committed all the same. */
     job_init(&job, &w->base);
-    job.admit.flags = STORE_OP_LAZY;
+    job.admit.patience_ms = STORE_LAZY_MS;
     assert_ok(store_write(w->worker, &job.admit, &err), err);
     wait_done(3);
     assert_int_equal(fixture_number(w->base.path, "SELECT COUNT(*) FROM runs"), 2);
@@ -314,7 +314,7 @@ static void test_free_finishes_what_was_submitted(void **state)
 
     for (int i = 0; i < JOBS; i++) {
         job_init(&jobs[i], &w->base);
-        jobs[i].admit.flags = STORE_OP_LAZY;
+        jobs[i].admit.patience_ms = STORE_LAZY_MS;
         assert_ok(store_write(w->worker, &jobs[i].admit, &err), err);
     }
     store_worker_free(dc_take(w->worker));
