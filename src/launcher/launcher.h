@@ -121,6 +121,7 @@ struct launcher {
     int epoll_fd;
     int run_filter_fd;
     int zygote_filter_fd;
+    int rest_filter_fd; /* what a zygote's forks load on top; see seccomp_policy.h */
     struct confine_filters filters;
     int root_fd;       /* of the sealed root's generation, locked shared */
     int sweeper_fd;    /* closing it, also by dying, sets the sweeper to work */

@@ -213,6 +213,17 @@ static int drop_capabilities(bool rootless, struct dc_err *err)
     return 0;
 }
 
+static int make_zygote_filters(struct launcher *launcher, struct dc_err *err)
+{
+    if (seccomp_policy_rest(&launcher->rest_filter_fd, err) < 0)
+        return -err->code;
+#ifdef DOCLE_TEST_HOOKS
+    if (launcher->options.without & WITHOUT_SECCOMP)
+        return seccomp_policy_no_ring(&launcher->zygote_filter_fd, err);
+#endif
+    return seccomp_policy_zygote(&launcher->zygote_filter_fd, err);
+}
+
 static int open_launcher(struct launcher *launcher, struct dc_err *err)
 {
     const struct options *options = &launcher->options;
@@ -228,10 +239,9 @@ static int open_launcher(struct launcher *launcher, struct dc_err *err)
     if (cgroup_tree_open(&launcher->cgroups, err) < 0 || find_level(launcher, err) < 0 ||
         cgroup_leaf_open(&launcher->cgroups, "service", &launcher->service_leaf, err) < 0 ||
         seccomp_policy_run(&launcher->run_filter_fd, err) < 0 ||
-        seccomp_policy_zygote(&launcher->zygote_filter_fd, err) < 0 ||
-        confine_open(&launcher->filters, err) < 0 || allocate_slots(launcher, err) < 0 ||
-        start_nursery(launcher, err) < 0 || start_sweeper(launcher, err) < 0 ||
-        drop_capabilities(launcher->rootless, err) < 0)
+        make_zygote_filters(launcher, err) < 0 || confine_open(&launcher->filters, err) < 0 ||
+        allocate_slots(launcher, err) < 0 || start_nursery(launcher, err) < 0 ||
+        start_sweeper(launcher, err) < 0 || drop_capabilities(launcher->rootless, err) < 0)
         return -err->code;
     if (loop_watch(launcher, options->link_fd, WATCH_SERVER, 0, err) < 0)
         return -err->code;
@@ -261,6 +271,7 @@ static void close_launcher(struct launcher *launcher)
     dc_close(launcher->run_filter_fd);
     dc_close(launcher->zygote_filter_fd);
     confine_close(&launcher->filters);
+    dc_close(launcher->rest_filter_fd);
     dc_close(launcher->root_fd);
 }
 
@@ -271,6 +282,7 @@ int main(int argc, char **argv)
         .run_filter_fd = -1,
         .zygote_filter_fd = -1,
         .filters = {-1, -1, -1},
+        .rest_filter_fd = -1,
         .root_fd = -1,
         .sweeper_fd = -1,
         .nursery = {.link_fd = -1},

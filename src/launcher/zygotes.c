@@ -55,7 +55,7 @@ static int send_config(struct launcher *launcher, int control_fd, struct dc_err 
         .without = launcher->options.without,
     };
 
-    return link_send(control_fd, ZYGOTE_CONFIG, &config, sizeof(config), &launcher->run_filter_fd,
+    return link_send(control_fd, ZYGOTE_CONFIG, &config, sizeof(config), &launcher->rest_filter_fd,
                      1, err);
 }
 

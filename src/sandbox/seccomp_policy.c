@@ -8,6 +8,8 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -424,13 +426,18 @@ static const struct {
     {"setsockopt", {ENOPROTOOPT, COUNT(setsockopt_clauses), setsockopt_clauses}},
 };
 
-/* Adds the call under its number here; a name that this architecture or libseccomp does not know
- * falls to the default, ENOSYS. */
-static int add(struct seccomp_program *program, const char *name, struct seccomp_rule rule,
-               struct dc_err *err)
+/* What sealing takes and a run may not, or not in this way (seal.c, child.c). */
+static const char *const sealing[] = {
+    "capset",    "mount",     "prctl", "seccomp", "setgroups",
+    "setresgid", "setresuid", "setns", "unshare",
+};
+
+static bool is_sealing(const char *name)
 {
-    rule.nr = seccomp_syscall_resolve_name(name);
-    return rule.nr < 0 ? 0 : seccomp_program_add(program, &rule, err);
+    for (size_t i = 0; i < COUNT(sealing); i++)
+        if (strcmp(sealing[i], name) == 0)
+            return true;
+    return false;
 }
 
 static int export(struct seccomp_program *program, enum seccomp_default otherwise, int *ret_fd,
@@ -449,7 +456,24 @@ static int export(struct seccomp_program *program, enum seccomp_default otherwis
     return 0;
 }
 
-int seccomp_policy_run(int *ret_fd, struct dc_err *err)
+enum part { PART_ALL, PART_ZYGOTE, PART_REST };
+
+/* Adds the call under its number here; a name that this architecture or libseccomp does not know
+ * falls to the default. */
+static int add(struct seccomp_program *program, enum part part, const char *name,
+               struct seccomp_rule rule, struct dc_err *err)
+{
+    bool seals = is_sealing(name);
+
+    if (part == PART_REST && !seals)
+        return 0;
+    if (part == PART_ZYGOTE && seals)
+        rule = (struct seccomp_rule){.kind = SECCOMP_RULE_ALLOW};
+    rule.nr = seccomp_syscall_resolve_name(name);
+    return rule.nr < 0 ? 0 : seccomp_program_add(program, &rule, err);
+}
+
+static int build(enum part part, int *ret_fd, struct dc_err *err)
 {
     static const struct seccomp_rule allow = {.kind = SECCOMP_RULE_ALLOW};
     static const struct seccomp_rule refuse = {.kind = SECCOMP_RULE_ERRNO, .errnum = EPERM};
@@ -458,30 +482,50 @@ int seccomp_policy_run(int *ret_fd, struct dc_err *err)
     if (!program)
         return dc_fail(err, DC_KERNEL, ENOMEM, "seccomp program");
     for (size_t i = 0; i < COUNT(allowed); i++)
-        if (add(program, allowed[i], allow, err) < 0)
+        if (add(program, part, allowed[i], allow, err) < 0)
             return -err->code;
     for (size_t i = 0; i < COUNT(refused); i++)
-        if (add(program, refused[i], refuse, err) < 0)
+        if (add(program, part, refused[i], refuse, err) < 0)
             return -err->code;
     for (size_t i = 0; i < COUNT(checked); i++) {
         struct seccomp_rule rule = {.kind = SECCOMP_RULE_CHECK, .check = &checked[i].check};
 
-        if (add(program, checked[i].name, rule, err) < 0)
+        if (add(program, part, checked[i].name, rule, err) < 0)
             return -err->code;
     }
-    return export(program, SECCOMP_DEFAULT_ENOSYS, ret_fd, err);
+    return export(program, part == PART_REST ? SECCOMP_DEFAULT_ALLOW : SECCOMP_DEFAULT_ENOSYS,
+                  ret_fd, err);
+}
+
+int seccomp_policy_run(int *ret_fd, struct dc_err *err)
+{
+    return build(PART_ALL, ret_fd, err);
 }
 
 int seccomp_policy_zygote(int *ret_fd, struct dc_err *err)
 {
+    return build(PART_ZYGOTE, ret_fd, err);
+}
+
+int seccomp_policy_rest(int *ret_fd, struct dc_err *err)
+{
+    return build(PART_REST, ret_fd, err);
+}
+
+#ifdef DOCLE_TEST_HOOKS
+int seccomp_policy_no_ring(int *ret_fd, struct dc_err *err)
+{
     static const char *const names[] = {"io_uring_setup", "io_uring_enter", "io_uring_register"};
-    static const struct seccomp_rule absent = {.kind = SECCOMP_RULE_ERRNO, .errnum = ENOSYS};
     DC_AUTO(seccomp_program_free) struct seccomp_program *program = seccomp_program_new();
 
     if (!program)
         return dc_fail(err, DC_KERNEL, ENOMEM, "seccomp program");
-    for (size_t i = 0; i < COUNT(names); i++)
-        if (add(program, names[i], absent, err) < 0)
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct seccomp_rule absent = {.kind = SECCOMP_RULE_ERRNO, .errnum = ENOSYS};
+
+        if (add(program, PART_ALL, names[i], absent, err) < 0)
             return -err->code;
+    }
     return export(program, SECCOMP_DEFAULT_ALLOW, ret_fd, err);
 }
+#endif

@@ -45,10 +45,8 @@ class Server:
             [BUILD / "docle", "keys", "create", "--data-dir", self.folder.name, "--project", "bench", "--json"],
             stdout=subprocess.PIPE, check=True, env=ENVIRONMENT,
         )
-        self.headers = {
-            "Authorization": "Bearer " + json.loads(made.stdout)["key"],
-            "Content-Type": "application/json",
-        }
+        self.key = json.loads(made.stdout)["key"]
+        self.headers = {"Authorization": "Bearer " + self.key, "Content-Type": "application/json"}
 
     def client(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
@@ -80,21 +78,27 @@ def bare(lang):
     subprocess.run(BARE[lang], stdout=subprocess.PIPE, check=True)
 
 
-def rate(make_worker, count, parallel):
-    """Calls a second, of `count` calls by `parallel` threads; each thread has a worker of its own."""
-    workers = [make_worker() for _ in range(parallel)]
+class Load:
+    """tests/bench/load.c, compiled. Each call returns {"rate", "failures", "p50_ms", "p99_ms"}."""
 
-    def work(worker):
-        for _ in range(count // parallel):
-            worker()
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="docle-load-")
+        self.program = f"{self.folder.name}/load"
+        subprocess.run(["cc", "-O2", "-o", self.program, REPOSITORY / "tests/bench/load.c", "-lcurl"], check=True)
 
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return count // parallel * parallel / (time.perf_counter() - start)
+    def _run(self, arguments, body=""):
+        done = subprocess.run([self.program, *map(str, arguments)], input=body, stdout=subprocess.PIPE, text=True,
+                              check=True)
+        return json.loads(done.stdout)
+
+    def http(self, server, body, clients, count):
+        """POSTs body to /api/run, `count` times from `clients` connections, each busy all the time."""
+        url = f"http://127.0.0.1:{server.port}/api/run"
+        return self._run(["http", url, server.key, clients, count], json.dumps(body))
+
+    def spawn(self, command, parallel, count):
+        """Starts the command, `count` times, `parallel` at a time."""
+        return self._run(["spawn", parallel, count, *command])
 
 
 class Figures:

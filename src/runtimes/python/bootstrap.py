@@ -12,22 +12,22 @@ import sys
 HERE = sys.path[0]
 WORKSPACE = "/workspace"
 LIVE_OUTPUT, PACKAGES = 1, 2  # enum job_flags of src/proto/job.h
-STARTUP_PREFIX = "PYTHON"
+SETTING_TIME_ZONE, SETTING_INTERPRETER = 1, 2  # of docle_python.c
 
 import _docle
 
 import os
 
-at_fork = []
+real_register_at_fork = os.register_at_fork
 
 
 def register_at_fork(**hooks):
-    """Keeps what the imports below register until a run has begun. In the fork of a zygote there is nothing for those
-    hooks to repair, as no other thread ever held a lock; they would copy some 130 pages for nothing."""
-    at_fork.append(hooks)
+    """What the imports below register acts in the program's forks. In the fork of a zygote there is nothing for those
+    hooks to repair; they would copy some 130 pages for nothing."""
+    real_register_at_fork(**{when: _docle.gate(hook) for when, hook in hooks.items()})
 
 
-real_register_at_fork, os.register_at_fork = os.register_at_fork, register_at_fork
+os.register_at_fork = register_at_fork
 
 import _random
 import _thread
@@ -78,48 +78,26 @@ def open_standard_streams():
     os.close(ends[1])
 
 
-ZYGOTE_PID = os.getpid()
+def stir():
+    """secrets and uuid4 ask the kernel. OpenSSL's generators do not exist yet, as nothing drew from them here; and if
+    something had, OpenSSL notices a fork by the process id, and by it alone."""
+    ssl.RAND_add(os.urandom(48), 48.0)
 
 
-def reseed():
-    """In the sealed child. secrets and uuid4 ask the kernel. OpenSSL's
-    generators do not exist yet, as nothing drew from them here; and if something had, OpenSSL notices a fork by the
-    process id, and by it alone."""
-    _random.Random.seed(random._inst)  # what random.seed() comes down to, on fewer pages
-    if os.getpid() == ZYGOTE_PID:
-        ssl.RAND_add(os.urandom(48), 48.0)
+def exec_interpreter():
+    os.execve(PLAIN[0], [*PLAIN, *sys.argv], os.environ)
 
 
-def exec_interpreter(path, args, env):
-    os.execve(PLAIN[0], [*PLAIN, path, *args], env)
-
-
-def apply_environment(pairs):
-    """Returns the environment as a dict, after putting it into os.environ; past its methods, which copy fifty pages
-    more. What lies in `_data` are encoded names and values, on every Python so far."""
-    env = {}
-    data = os.environ._data
-    for pair in pairs:
-        name, _, value = pair.partition("=")
-        env[name] = value
-        name = name.encode("utf-8", "surrogateescape")
-        value = value.encode("utf-8", "surrogateescape")
-        os.putenv(name, value)
-        data[name] = value
-    if "TZ" in env:
-        time.tzset()
-    return env
-
-
-def new_main(path):
+def new_main():
+    """The program's module, but for its path."""
     main = types.ModuleType("__main__")
-    main.__loader__ = SourceFileLoader("__main__", path)
+    main.__loader__ = SourceFileLoader("__main__", "")
     if sys.version_info < (3, 14):
         main.__annotations__ = {}
     main.__builtins__ = builtins
-    main.__file__ = path
+    main.__file__ = ""
     main.__cached__ = None
-    sys.modules["__main__"] = main
+    return main
 
 
 def exit_code(value):
@@ -186,30 +164,37 @@ def drop_modules(known_modules):
         gc.collect()
 
 
-def exit_work_count():
-    """How much there is to do at the end. As much as in the zygote, and no other thread: then the program has left
-    nothing, and the functions that would find that out need not copy their pages."""
+def exit_work():
+    """Where it shows how much there is to do at the end. As much as in the zygote, and no other thread: then the
+    program has left nothing, and the functions that would find that out need not copy their pages."""
     return (
-        atexit._ncallbacks(),
-        len(getattr(threading, "_threading_atexits", ())),
-        len(logging._handlerList),
-        len(weakref.finalize._registry),
-        len(concurrent.futures.thread._threads_queues),
+        atexit._ncallbacks,
+        _thread._count,
+        getattr(threading, "_threading_atexits", ()),
+        logging._handlerList,
+        weakref.finalize._registry,
+        concurrent.futures.thread._threads_queues.data,
     )
 
 
 def wind_up(known_modules):
     """The interpreter's order: non-daemon threads, atexit, flush, modules, flush. Returns 0, or 120 when standard
     output could not be written."""
-    if exit_work_count() != exit_work or _thread._count():
+    if changed():
         try:
             threading._shutdown()
         except BaseException as error:
             _docle.report(error)
         atexit._run_exitfuncs()
-    status = flush_streams(print_unraisable)
-    drop_modules(known_modules)
-    return flush_streams(lambda *_: None) or status
+    status = 0 if flush() else flush_streams(print_unraisable)
+    held = drop(last_module, gc.collect)
+    if held is False:
+        drop_modules(known_modules)
+    elif held is not None:
+        clear_module(held)
+        held = None
+        gc.collect()
+    return status if flush() else flush_streams(lambda *_: None)
 
 
 def flush_streams(complain):
@@ -233,11 +218,6 @@ def print_unraisable(error, subject):
         pass
 
 
-def read_source(path):
-    with io.FileIO(path) as file:
-        return file.readall()
-
-
 def take_packages():
     """What site did at the start of the interpreter, before there were packages: their .pth files."""
     folder = site.getsitepackages()[0]
@@ -246,32 +226,28 @@ def take_packages():
             site.addpackage(folder, name, None)
 
 
-def prepare(entrypoint, args, env_pairs, flags):
-    """Makes the process look freshly started; returns what to run."""
-    path = f"{WORKSPACE}/{entrypoint}" if entrypoint is not None else f"{HERE}/training.py"
-    env = apply_environment(env_pairs)
-    os.register_at_fork = real_register_at_fork
-    for hooks in at_fork:
-        real_register_at_fork(**hooks)
-    if any(name.startswith(STARTUP_PREFIX) for name in env):
-        exec_interpreter(path, args, env)
+def prepare(path, flags, settings):
+    """Returns what to run."""
+    if settings:
+        if settings & SETTING_INTERPRETER:
+            exec_interpreter()
+        time.tzset()
     if flags & PACKAGES:
         take_packages()
     if flags & LIVE_OUTPUT:
         sys.stdout.reconfigure(line_buffering=True)
-    sys.argv[:] = [path, *args]
-    sys.orig_argv = [*PLAIN, path, *args]
-    folder = path[: path.rindex("/")]
-    sys.path[0] = folder
-    if folder != WORKSPACE and entrypoint is not None:
-        sys.path.insert(1, WORKSPACE)
+    main.__file__ = main.__loader__.path = path
+    sys.modules["__main__"] = main
+    source = read(path)
+    if source is None:
+        exec_interpreter()
     try:
-        return path, compile(read_source(path), path, "exec", dont_inherit=True)
-    except (OSError, ValueError, UnicodeError):
-        exec_interpreter(path, args, env)
+        return path, compile(source, path, "exec", dont_inherit=True)
+    except (ValueError, UnicodeError):
+        exec_interpreter()
     except SyntaxError as error:
         if "unicode error" in str(error.msg) or "null byte" in str(error.msg):
-            exec_interpreter(path, args, env)
+            exec_interpreter()
         _docle.report(error.with_traceback(None))
         return path, None
 
@@ -280,21 +256,25 @@ def prepare(entrypoint, args, env_pairs, flags):
 open_standard_streams()
 known_modules = frozenset(sys.modules)
 del sys.modules["_docle"]
-exit_work = exit_work_count()
+os.register_at_fork = real_register_at_fork
+os.environ.clear()
+last_module = next(reversed(sys.modules))
+read, changed, flush, drop = _docle.read, _docle.changed, _docle.flush, _docle.drop
+_docle.watch(exit_work())
+serving = _random.Random.seed, random._inst, stir, os.environ._data, PLAIN.copy(), f"{HERE}/training.py"
 gc.collect()
 gc.freeze()
-entrypoint, args, env, flags, _ = _docle.serve(reseed)
-path, code = prepare(entrypoint, args, env, flags)
+main = new_main()  # not frozen: what it holds is finalised when it goes
+path, code = prepare(*_docle.serve(*serving))
 status, interrupted, uncaught = (0 if code else 1), False, None
-new_main(path)
 try:
     if code:
-        exec(code, sys.modules["__main__"].__dict__)
+        exec(code, main.__dict__)
 except BaseException as error:
     uncaught = error
 if uncaught is not None:
     status, interrupted = report(uncaught)
-uncaught = code = None
+uncaught = code = main = None
 status = wind_up(known_modules) or status
 if interrupted:
     signal.signal(signal.SIGINT, signal.SIG_DFL)

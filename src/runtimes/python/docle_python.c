@@ -2,24 +2,33 @@
  * The extension module _docle: the thin layer between CPython and the fork server. Limited API, so
  * one file serves every Python from 3.8 on. Used by bootstrap.py alone.
  *
- *   serve(reseed) -> (entrypoint, args, env, flags, memory_mb), in a child only; entrypoint is None
- *                    in the training child. reseed() is called in the sealed child.
- *   report(error) prints an uncaught exception as the interpreter would.
- *   finish(code)  ends the process.
+ *   gate(function)     a function that does nothing in the fork of the zygote, and function after.
+ *   serve(seed, generator, stir, data, plain, training) -> (path, flags, settings), in a child
+ * only; the arguments are those of struct start. read, watch, changed, flush, drop: see start.h and
+ * ending.h. report(error)      prints an uncaught exception as the interpreter would. finish(code)
+ * ends the process.
  */
-#define Py_LIMITED_API 0x03080000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "runtimes/python/start.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 
-#include "zygote/zygote.h"
+#include "runtimes/python/ending.h"
 
 #include "base/poison.h"
+
+static struct start start;
+static pid_t zygote_pid;
+
+/* While it forks for a run, no other thread holds a lock, and what the child draws it seeds
+ * itself: the hooks of the imported modules have nothing to repair. */
+static bool forking_for_run;
 
 static void before_fork(void *context)
 {
     (void)context;
+    forking_for_run = true;
     PyOS_BeforeFork();
 }
 
@@ -27,58 +36,46 @@ static void after_fork_parent(void *context)
 {
     (void)context;
     PyOS_AfterFork_Parent();
+    forking_for_run = false;
 }
 
 static void after_fork_child(void *context)
 {
     (void)context;
     PyOS_AfterFork_Child();
+    forking_for_run = false;
 }
+
+static PyObject *pass_gate(PyObject *function, PyObject *nothing)
+{
+    (void)nothing;
+    if (forking_for_run)
+        Py_RETURN_NONE;
+    return PyObject_CallObject(function, NULL);
+}
+
+static PyObject *docle_gate(PyObject *module, PyObject *function)
+{
+    static PyMethodDef method = {"gate", pass_gate, METH_NOARGS, NULL};
+
+    (void)module;
+    return PyCFunction_NewEx(&method, function, NULL);
+}
+
+/* --- serving ---------------------------------------------------------------------------------- */
 
 static int reseed(void *context)
 {
-    PyObject *result = PyObject_CallObject(context, NULL);
-
-    if (!result) {
-        PyErr_Print();
-        return -1;
-    }
-    Py_DECREF(result);
-    return 0;
+    (void)context;
+    if (start_reseed(&start, zygote_pid) == 0)
+        return 0;
+    PyErr_Print();
+    return -1;
 }
 
-static PyObject *string_list(char *const *strings, size_t count)
+static PyObject *docle_serve(PyObject *module, PyObject *arguments)
 {
-    PyObject *list = PyList_New((Py_ssize_t)count);
-
-    for (size_t i = 0; list && i < count; i++) {
-        PyObject *item = PyUnicode_DecodeFSDefault(strings[i]);
-
-        if (!item) {
-            Py_DECREF(list);
-            return NULL;
-        }
-        (void)PyList_SetItem(list, (Py_ssize_t)i, item); /* takes item; the index is good */
-    }
-    return list;
-}
-
-static PyObject *run_tuple(const struct zygote_run *run)
-{
-    const char *entrypoint = run->training ? NULL : run->entrypoint;
-    PyObject *args = string_list(run->args, run->argc);
-    PyObject *env = args ? string_list(run->env, run->envc) : NULL;
-
-    if (!env) {
-        Py_XDECREF(args);
-        return NULL;
-    }
-    return Py_BuildValue("(zNNII)", entrypoint, args, env, run->flags, run->memory_mb);
-}
-
-static PyObject *docle_serve(PyObject *module, PyObject *reseed_callback)
-{
-    static struct zygote_hooks hooks = {
+    static const struct zygote_hooks hooks = {
         .before_fork = before_fork,
         .after_fork_parent = after_fork_parent,
         .after_fork_child = after_fork_child,
@@ -88,13 +85,55 @@ static PyObject *docle_serve(PyObject *module, PyObject *reseed_callback)
     struct dc_err err;
 
     (void)module;
-    Py_INCREF(reseed_callback); /* for the life of the process */
-    hooks.context = reseed_callback;
+    if (!PyArg_ParseTuple(arguments, "OOOOOO", &start.seed, &start.generator, &start.stir,
+                          &start.data, &start.plain, &start.training))
+        return NULL;
+    Py_INCREF(arguments); /* and so its items, for the life of the process */
+    zygote_pid = getpid();
     if (zygote_serve(&hooks, &run, &err) < 0) {
         PyErr_SetString(PyExc_RuntimeError, err.text);
         return NULL;
     }
-    return run_tuple(&run);
+    return start_program(&start, &run);
+}
+
+/* --- the program ------------------------------------------------------------------------------ */
+
+static PyObject *docle_read(PyObject *module, PyObject *path)
+{
+    (void)module;
+    return start_read(path);
+}
+
+static PyObject *docle_watch(PyObject *module, PyObject *things)
+{
+    (void)module;
+    return ending_watch(things);
+}
+
+static PyObject *docle_changed(PyObject *module, PyObject *nothing)
+{
+    (void)module;
+    (void)nothing;
+    return ending_changed();
+}
+
+static PyObject *docle_flush(PyObject *module, PyObject *nothing)
+{
+    (void)module;
+    (void)nothing;
+    return ending_flush();
+}
+
+static PyObject *docle_drop(PyObject *module, PyObject *arguments)
+{
+    PyObject *last_module;
+    PyObject *collect;
+
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OO", &last_module, &collect))
+        return NULL;
+    return ending_drop(last_module, collect);
 }
 
 static PyObject *docle_report(PyObject *module, PyObject *error)
@@ -121,7 +160,13 @@ static PyObject *docle_finish(PyObject *module, PyObject *code)
 }
 
 static PyMethodDef methods[] = {
-    {"serve", docle_serve, METH_O, NULL},
+    {"gate", docle_gate, METH_O, NULL},
+    {"serve", docle_serve, METH_VARARGS, NULL},
+    {"read", docle_read, METH_O, NULL},
+    {"watch", docle_watch, METH_O, NULL},
+    {"changed", docle_changed, METH_NOARGS, NULL},
+    {"flush", docle_flush, METH_NOARGS, NULL},
+    {"drop", docle_drop, METH_VARARGS, NULL},
     {"report", docle_report, METH_O, NULL},
     {"finish", docle_finish, METH_O, NULL},
     {NULL, NULL, 0, NULL},
