@@ -29,7 +29,7 @@ def root_dir(tmp_path_factory):
     with open(conf, encoding="utf-8") as file:
         lines = [line.split("\t") for line in file]
     with open(conf, "w", encoding="utf-8") as file:
-        file.writelines("\t".join([*line[:2], "-", line[3]]) for line in lines)
+        file.writelines("\t".join([*line[:2], "-", *line[3:]]) for line in lines)
     return folder
 
 

@@ -89,7 +89,7 @@ def test_contents(addons, tmp_path):
     for mount_point in ("workspace", "tmp", "dev", "proc"):
         assert list((root / mount_point).iterdir()) == []
     lines = [line.split("\t") for line in (generation / "runtimes.conf").read_text().splitlines()]
-    assert [(len(line), line[0]) for line in lines] == [(4, "python")]
+    assert [(len(line), line[0]) for line in lines] == [(5, "python")]
     assert (root / lines[0][3].split()[0].lstrip("/")).exists()
     assert (root / "etc/ssl/certs/ca-certificates.crt").stat().st_size > 100000
     assert "docle:x:1000:" in (root / "etc/passwd").read_text()
