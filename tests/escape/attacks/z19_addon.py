@@ -14,7 +14,7 @@ addon = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(addon)
 sent = "sent" if ours.send(struct.pack("=BBHI", 1, 64, 0, 8) + bytes(8)) else ""
 try:
-    addon.serve(lambda: None)
+    addon.serve(print, None, print, {}, [], "")
     print("served", sent)
 except RuntimeError:
     print("refused", sent)
