@@ -2,8 +2,11 @@
 and whatever comes below them. With --probe, which test builds know, each tries calls that it does not need."""
 
 import contextlib
+import os
 import pathlib
 import re
+import signal
+import subprocess
 import time
 
 import pytest
@@ -32,7 +35,7 @@ def answers(launcher):
         found = {}
         for who, call, answer in LINE.findall(launcher.log()):
             found.setdefault(who, {})[call] = answer
-        if found.keys() == CONFINED.keys() and all(len(said) == 9 for said in found.values()):
+        if found.keys() == CONFINED.keys() and all(len(said) == 10 for said in found.values()):
             return found
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -52,6 +55,27 @@ def test_it_is_the_confinement_that_refuses(sealed):
     for who, expected in CONFINED.items():
         allowed = {call: found[who][call] for call in expected}
         assert allowed == {call: "ENOENT" if call == "execve" else "ok" for call in expected}, who
+
+
+def test_the_server_too(sealed, tmp_path):
+    """The API process, by the same calls. It may speak to others, and map what a library needs."""
+    build = sealed[0].parent
+    environment = {**os.environ, "DOCLE_TEST_PROBE": "1", "DOCLE_DATA_DIR": str(tmp_path / "data"),
+                   "DOCLE_ROOT_DIR": str(sealed[1])}
+    environment.pop("DOCLE_BUILD", None)
+    with subprocess.Popen([build / "docle", "serve", "--listen", "127.0.0.1:0"], env=environment, text=True,
+                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as server:
+        said = {}
+        for line in server.stderr:
+            if found := LINE.match(line):
+                assert found[1] == "server"
+                said[found[2]] = found[3]
+            if len(said) == 10:
+                break
+        server.send_signal(signal.SIGTERM)
+        server.stderr.read()
+    refused = {call for call, answer in said.items() if answer != "ok"}
+    assert refused == {"unshare", "execve", "fork", "open", "memory", "kcmp", "kill"}, said
 
 
 def status(pid):
