@@ -91,7 +91,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_NETWORK_ENABLED] = {"network.enabled", CONFIG_CHOICE, 0, 0, "on", "off on", NULL, false,
                                 "SWITCH",
                                 "Whether runs may be given a network, to the hosts that each names "
-                                "(policy.allowNet): off or on. Off starts no relay."},
+                                "(policy.allowNet): off or on."},
     [CONFIG_NETWORK_DEFAULT_HOSTS] =
         {"network.default_hosts", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
          "Hosts of a run that asks for a network and names none, as in policy.allowedHosts, "

@@ -136,8 +136,8 @@ static struct name *literal(struct session *session, uint32_t address)
         (void)snprintf(text, sizeof(text), "localhost");
     }
     name = session_name(session, text);
-    if (!name)
-        return NULL;
+    if (!name || name->state == NAME_FOUND)
+        return name;
     name->synthetic = 0;
     name->state = NAME_FOUND;
     name->asked_ns = INT64_MAX / 2; /* needs no question, ever */

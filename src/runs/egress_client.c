@@ -230,6 +230,8 @@ static bool take_attempt(struct egress_client *client, const struct link_message
     session = find(client, attempt.session);
     if (!session || attempt.verdict >= EGRESS_RELAY_LOST ||
         !memchr(attempt.host, '\0', sizeof(attempt.host)) ||
+        attempt.bytes_in > client->limits.bytes_max ||
+        attempt.bytes_out > client->limits.bytes_max ||
         session->count + session->unlisted >= DC_NET_LOG_MAX)
         return false;
     client->stats.attempts[attempt.verdict]++;

@@ -207,8 +207,15 @@ def test_metrics(client):
 
 
 def test_switched_off(make_client):
-    client = make_client("--network-enabled", "off")
+    client = make_client("--network-enabled", "off", "--packages-enabled", "off")
     assert relays(client) == []
     refused = client.post({"lang": "python", "code": "1", "policy": {"allowNet": True, "allowedHosts": ["api.test"]}})
     assert refused.status_code == 400 and refused.json()["code"] == "not_enabled"
     assert client.post({"lang": "python", "code": "print(1)"}).json()["outcome"] == "ok"
+
+
+def test_installs_have_a_relay_of_their_own_accord(make_client):
+    client = make_client("--network-enabled", "off")
+    assert len(relays(client)) == 1
+    refused = client.post({"lang": "python", "code": "1", "policy": {"allowNet": True, "allowedHosts": ["api.test"]}})
+    assert refused.status_code == 400 and refused.json()["code"] == "not_enabled"
