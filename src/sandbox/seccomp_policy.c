@@ -65,7 +65,6 @@ static const char *const allowed[] = {
     "fchmodat2",
     "fchown",
     "fchownat",
-    "fcntl",
     "fdatasync",
     "fgetxattr",
     "flistxattr",
@@ -136,8 +135,6 @@ static const char *const allowed[] = {
     "munmap",
     "nanosleep",
     "newfstatat",
-    "open",
-    "openat",
     "pause",
     "pidfd_open",
     "pidfd_send_signal",
@@ -402,6 +399,21 @@ static const struct seccomp_clause setsockopt_clauses[] = {
     {{IS_NOT(2, OPTION_TCP_ULP), IS_NOT(2, OPTION_FLOWLABEL)}},
 };
 
+/* What runs read is in memory, so that none of them can keep the disk busy for all; reads past that
+ * would not be (m25_direct_reads.py). */
+static const struct seccomp_clause open_clauses[] = {
+    {{{.arg = 1, .mask = O_DIRECT, .value = 0}}},
+};
+
+static const struct seccomp_clause openat_clauses[] = {
+    {{{.arg = 2, .mask = O_DIRECT, .value = 0}}},
+};
+
+static const struct seccomp_clause fcntl_clauses[] = {
+    {{IS_NOT(1, F_SETFL)}},
+    {{{.arg = 2, .mask = O_DIRECT, .value = 0}}},
+};
+
 /* A hint, which is taken for done: dropping pages of the shared root from memory would slow all
  * others down, and tell who reads them again (m24_eviction.py). */
 static const struct seccomp_clause fadvise_clauses[] = {
@@ -422,6 +434,9 @@ static const struct {
     {"ioctl", {ENOTTY, COUNT(ioctl_clauses), ioctl_clauses}},
     {"socket", {EAFNOSUPPORT, COUNT(socket_clauses), socket_clauses}},
     {"socketpair", {EAFNOSUPPORT, COUNT(unix_only), unix_only}},
+    {"open", {EINVAL, COUNT(open_clauses), open_clauses}},
+    {"openat", {EINVAL, COUNT(openat_clauses), openat_clauses}},
+    {"fcntl", {EINVAL, COUNT(fcntl_clauses), fcntl_clauses}},
     {"fadvise64", {0, COUNT(fadvise_clauses), fadvise_clauses}},
     {"setsockopt", {ENOPROTOOPT, COUNT(setsockopt_clauses), setsockopt_clauses}},
 };
