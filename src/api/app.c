@@ -16,6 +16,7 @@
 #include "api/auth.h"
 #include "api/background.h"
 #include "api/call.h"
+#include "api/warm.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "runs/await.h"
@@ -152,6 +153,7 @@ static void become_ready(struct app *app)
         return;
     }
     app->serving = true;
+    warm_start(app);
     if (app->options.ready)
         app->options.ready(app->options.context);
 }

@@ -38,6 +38,8 @@ struct app_options {
     struct admission_share share;     /* caps of each project; 0: 8 × cores running, 100 queued */
     struct engine_options engine;     /* queue bound and waits */
     struct packages_options packages; /* dir NULL: no run gets packages */
+    const char *packages_warm;        /* sets to install ahead, see packages/warm.h; NULL: none */
+    uint32_t packages_warm_sets;      /* the first of them may be kept imported */
 
     const char *metrics_token;   /* Bearer for /metrics from elsewhere than loopback; NULL: none */
     const char *trusted_proxies; /* "127.0.0.1,::1,10.0.0.0/8"; NULL: loopback */

@@ -60,6 +60,7 @@ enum {
     DC_RUNTIMES_MAX = 8,
     DC_SPARES_MAX = 16, /* per runtime */
     DC_LAYER_ID_BYTES = 16,
+    DC_WARM_MAX = 8, /* sets of packages with a zygote of their own */
 };
 
 #endif

@@ -177,6 +177,8 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .engine = {.queued_max = config_number(config, CONFIG_QUEUE_MAX),
                    .wait_max_ms = 1000 * config_number(config, CONFIG_QUEUE_WAIT_SECONDS)},
         .packages = server->packages.options,
+        .packages_warm = config_text(config, CONFIG_PACKAGES_WARM),
+        .packages_warm_sets = server->plan.options.warm_sets,
         .metrics_token = config_text_or_null(config, CONFIG_METRICS_TOKEN),
         .trusted_proxies = config_text(config, CONFIG_TRUSTED_PROXIES),
         .body_max_bytes = config_number(config, CONFIG_LIMITS_BODY_BYTES),

@@ -173,4 +173,9 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_PACKAGES_WARM] = {"packages.warm", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
                               "Sets of packages that are installed ahead, such as `python: numpy "
                               "pandas; node: lodash`."},
+    [CONFIG_PACKAGES_ZYGOTE_MB] = {"packages.zygote_mb", CONFIG_NUMBER, 0, 1000000, "1024", NULL,
+                                   NULL, false, "MB",
+                                   "Memory for zygotes that have the Python sets of packages.warm "
+                                   "imported already, of the first 8 of them; 0: none. Their code "
+                                   "then runs in the zygote: list what you trust."},
 };

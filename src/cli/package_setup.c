@@ -50,6 +50,12 @@ int package_setup_read(const struct config *config, struct launch_plan *plan,
     package_setup_move(setup, data_dir);
     fill_options(config, setup);
     plan->options.layers = plan->layers;
+    /* Nobody's packages are imported ahead but those of the operator's list. */
+    if (*config_text(config, CONFIG_PACKAGES_WARM) &&
+        config_number(config, CONFIG_PACKAGES_ZYGOTE_MB)) {
+        plan->options.warm_sets = DC_WARM_MAX;
+        plan->options.warm_mb = config_number(config, CONFIG_PACKAGES_ZYGOTE_MB);
+    }
     plan->options.network = true; /* of the installs, whatever runs may */
     return 0;
 }

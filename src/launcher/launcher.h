@@ -39,19 +39,34 @@ enum watch_kind {
     WATCH_DEATH,  /* index: slot; pidfd of its init */
 };
 
-enum { ZYGOTES_MAX = 2 * DC_RUNTIMES_MAX, DEFAULT_DISK_MB = DC_MEMORY_DEFAULT_MB / 4 };
+enum {
+    ZYGOTES_MAX = 2 * (DC_RUNTIMES_MAX + DC_WARM_MAX),
+    DEFAULT_DISK_MB = DC_MEMORY_DEFAULT_MB / 4
+};
 
 enum zygote_state { ZYGOTE_NONE, ZYGOTE_STARTING, ZYGOTE_SERVING, ZYGOTE_RETIRING };
 
 struct zygote_link {
     enum zygote_state state;
     uint32_t runtime;
+    uint32_t warm; /* index + 1 of its set of packages; 0: none */
+    uint8_t layer[DC_LAYER_ID_BYTES];
+    uint32_t resident_mb;
+    int64_t used_ns; /* of a set: the last run */
     bool plain;
     int control_fd;
     int pidfd; /* -1 until it told */
     int64_t started_ns;
     uint64_t forks;
     uint32_t children; /* not yet reported as ended */
+};
+
+/* A set of packages that the operator has kept imported. */
+struct warm_set {
+    struct launch_warm wish;
+    int names_fd; /* owned; -1: there is no such set */
+    uint32_t failures;
+    int64_t retry_ns;
 };
 
 /* A run that the server asked for and that has not ended. */
@@ -130,6 +145,7 @@ struct launcher {
     bool leaving;
     size_t zygote_count;
     struct zygote_link zygotes[ZYGOTES_MAX];
+    struct warm_set warm[DC_WARM_MAX];
     uint32_t zygote_failures[DC_RUNTIMES_MAX]; /* in a row */
     int64_t zygote_retry_ns[DC_RUNTIMES_MAX];
     size_t slot_count;
@@ -173,7 +189,7 @@ void slot_destroy(struct launcher *launcher, struct slot *slot); /* kills the in
 void slot_kill_inside(struct launcher *launcher, struct slot *slot);
 
 /* run.c */
-DC_MUST int run_spawn(struct launcher *launcher, struct slot *slot, uint32_t runtime,
+DC_MUST int run_spawn(struct launcher *launcher, struct slot *slot, struct zygote_link *zygote,
                       uint32_t disk_mb, struct dc_err *err);
 void run_attach(struct launcher *launcher, struct slot *slot, struct run *run); /* takes its fds */
 void run_on_mounted(struct launcher *launcher, struct slot *slot,
@@ -195,5 +211,18 @@ void zygotes_tend(struct launcher *launcher, int64_t now);
 void zygotes_on_message(struct launcher *launcher, uint32_t index);
 struct zygote_link *zygotes_serving(struct launcher *launcher, uint32_t runtime); /* or NULL */
 bool zygotes_settled(const struct launcher *launcher);
+
+/* warm.c */
+/* The one that has the run's packages imported, or NULL. */
+struct zygote_link *zygotes_with_layer(struct launcher *launcher, const struct launch_run *request);
+/* Takes names_fd. */
+void zygotes_warm(struct launcher *launcher, const struct launch_warm *wish, int names_fd);
+/* Is a zygote to be started for this set? replace: although one serves. */
+bool warm_wanted(const struct launcher *launcher, uint32_t set, bool replace, int64_t now);
+/* Why it cannot serve, or NULL. */
+const char *warm_refusal(struct launcher *launcher, const struct zygote_link *zygote,
+                         const struct zygote_ready *ready);
+void warm_ready(struct launcher *launcher, struct zygote_link *zygote);
+void warm_failed(struct launcher *launcher, const struct zygote_link *zygote);
 
 #endif

@@ -141,24 +141,46 @@ static int give_by_child(int layer_fd, int mounts_fd, const char *target, struct
     return result;
 }
 
-int layers_give(const struct nursery_plan *plan, const struct init_mount *wish, int mounts_fd,
-                struct dc_err *err)
+/* ret_fd: a detached mount of the layer; ret_target: where the runtime looks for packages. */
+static int open_layer(const struct nursery_plan *plan, uint32_t runtime,
+                      const uint8_t id[static DC_LAYER_ID_BYTES], int *ret_fd,
+                      const char **ret_target, struct dc_err *err)
 {
     char hex[2 * DC_LAYER_ID_BYTES + 1];
     char path[sizeof(place) + sizeof(hex) + 8];
     DC_AUTO(dc_close) int dir = -1;
+
+    if (!plan->options->layers || runtime >= plan->options->runtime_count)
+        return dc_fail(err, DC_INVALID, 0, "there are no package layers");
+    *ret_target = plan->options->runtimes[runtime].packages_dir;
+    if (!*ret_target)
+        return dc_fail(err, DC_INVALID, 0, "the sealed root has no place for packages");
+    dc_hex(id, DC_LAYER_ID_BYTES, hex);
+    (void)snprintf(path, sizeof(path), "%s/%s/tree", place, hex);
+    dir = open_directory(path, RESOLVE_NO_SYMLINKS, err);
+    if (dir < 0 || clone_mount(dir, ret_fd, err) < 0)
+        return dc_context(err, "layer %s", hex);
+    return 0;
+}
+
+int layers_give(const struct nursery_plan *plan, const struct init_mount *wish, int mounts_fd,
+                struct dc_err *err)
+{
     DC_AUTO(dc_close) int fd = -1;
     const char *target;
 
-    if (!plan->options->layers || wish->runtime >= plan->options->runtime_count)
-        return dc_fail(err, DC_INVALID, 0, "there are no package layers");
-    target = plan->options->runtimes[wish->runtime].packages_dir;
-    if (!target)
-        return dc_fail(err, DC_INVALID, 0, "the sealed root has no place for packages");
-    dc_hex(wish->layer, sizeof(wish->layer), hex);
-    (void)snprintf(path, sizeof(path), "%s/%s/tree", place, hex);
-    dir = open_directory(path, RESOLVE_NO_SYMLINKS, err);
-    if (dir < 0 || clone_mount(dir, &fd, err) < 0)
-        return dc_context(err, "layer %s", hex);
+    if (open_layer(plan, wish->runtime, wish->layer, &fd, &target, err) < 0)
+        return -err->code;
     return give_by_child(fd, mounts_fd, target, err);
+}
+
+int layers_take(const struct nursery_plan *plan, const struct nursery_zygote *wish,
+                struct dc_err *err)
+{
+    DC_AUTO(dc_close) int fd = -1;
+    const char *target;
+
+    if (open_layer(plan, wish->runtime, wish->layer, &fd, &target, err) < 0)
+        return -err->code;
+    return attach(fd, target, err);
 }

@@ -290,6 +290,8 @@ int main(int argc, char **argv)
     struct dc_err err;
     int result;
 
+    for (size_t i = 0; i < DC_WARM_MAX; i++)
+        launcher.warm[i].names_fd = -1;
     cgroup_leaf_init(&launcher.service_leaf);
     for (size_t i = 0; i < CG_PARTS; i++)
         launcher.cgroups.base_fds[i] = launcher.cgroups.parent_fds[i] = -1;

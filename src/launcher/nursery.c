@@ -225,23 +225,47 @@ static int tell_born(struct dc_err *err)
     return link_send(ZYGOTE_CONTROL_FD, ZYGOTE_BORN, NULL, 0, &pidfd, 1, err);
 }
 
-static void zygote_main(const struct nursery_plan *plan, const struct runtime *runtime, bool plain,
-                        int control_fd)
+/* With packages, the names of what to import come as the next descriptor. */
+static int take_names(int *control_fd, int names_fd, struct dc_err *err)
+{
+    int control = fcntl(*control_fd, F_DUPFD_CLOEXEC, ZYGOTE_NAMES_FD + 1);
+    int names = fcntl(names_fd, F_DUPFD_CLOEXEC, ZYGOTE_NAMES_FD + 1);
+
+    if (control < 0 || names < 0 || dup2(names, ZYGOTE_NAMES_FD) < 0)
+        return dc_fail_errno(err, "dup2");
+    if (dup2(control, ZYGOTE_CONTROL_FD) < 0 || close_range(ZYGOTE_NAMES_FD + 1, ~0u, 0) < 0)
+        return dc_fail_errno(err, "close_range");
+    *control_fd = ZYGOTE_CONTROL_FD;
+    return 0;
+}
+
+static int settle_descriptors(int control_fd, int names_fd, struct dc_err *err)
+{
+    if (names_fd >= 0)
+        return take_names(&control_fd, names_fd, err);
+    return keep_only(control_fd, ZYGOTE_CONTROL_FD, err);
+}
+
+static void zygote_main(const struct nursery_plan *plan, const struct nursery_zygote *wish,
+                        int control_fd, int names_fd)
 {
     static char *no_env[] = {NULL};
+    static char names[] = ZYGOTE_NAMES_VARIABLE "=1";
+    static char *names_env[] = {names, NULL};
+    const struct runtime *runtime = &plan->options->runtimes[wish->runtime];
     struct dc_err err;
 
     default_signals();
-    if (layers_hide(&err) < 0 || sethostname("docle", 5) < 0 ||
-        null_stdio(plan->options->debug, &err) < 0 ||
+    if ((names_fd >= 0 && layers_take(plan, wish, &err) < 0) || layers_hide(&err) < 0 ||
+        sethostname("docle", 5) < 0 || null_stdio(plan->options->debug, &err) < 0 ||
         (!seal_is_without(plan->options->without, WITHOUT_ZYGOTE_FILTER) &&
          seal_seccomp_fd(plan->zygote_filter_fd, &err) < 0) ||
-        keep_only(control_fd, ZYGOTE_CONTROL_FD, &err) < 0 || tell_born(&err) < 0)
+        settle_descriptors(control_fd, names_fd, &err) < 0 || tell_born(&err) < 0)
         _exit(1);
-    if (plain)
+    if (wish->plain)
         serve_plain(runtime);
     (void)fcntl(ZYGOTE_CONTROL_FD, F_SETFD, 0);
-    (void)execve(runtime->zygote_argv[0], runtime->zygote_argv, no_env);
+    (void)execve(runtime->zygote_argv[0], runtime->zygote_argv, names_fd >= 0 ? names_env : no_env);
     _exit(127);
 }
 
@@ -256,7 +280,8 @@ static void start_zygote(const struct nursery_plan *plan, const struct link_mess
     if (body.runtime >= plan->options->runtime_count)
         return;
     if (clone_process(spaces) == 0) {
-        zygote_main(plan, &plan->options->runtimes[body.runtime], body.plain != 0, message->fds[0]);
+        zygote_main(plan, &body, message->fds[0],
+                    message->header.fd_count > 1 ? message->fds[1] : -1);
         _exit(1);
     }
 }
@@ -291,7 +316,8 @@ static void serve(const struct nursery_plan *plan, int link_fd)
             link_message_is(&message, sizeof(struct nursery_slot), 1))
             start_slot(plan, &message);
         else if (message.header.type == NURSERY_ZYGOTE &&
-                 link_message_is(&message, sizeof(struct nursery_zygote), 1))
+                 (link_message_is(&message, sizeof(struct nursery_zygote), 1) ||
+                  link_message_is(&message, sizeof(struct nursery_zygote), 2)))
             start_zygote(plan, &message);
         link_message_release(&message);
     }

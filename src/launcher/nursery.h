@@ -50,6 +50,9 @@ DC_MUST int layers_open(const char *path, int *ret_fd, struct dc_err *err);
 /* In the nursery, before it enters the sealed root: puts the layers where its children, and nobody
  * who serves runs, can see them. */
 DC_MUST int layers_mount(const struct nursery_plan *plan, struct dc_err *err);
+/* In a zygote with packages, before they are hidden: mounts them where its runtime looks. */
+DC_MUST int layers_take(const struct nursery_plan *plan, const struct nursery_zygote *wish,
+                        struct dc_err *err);
 /* In a zygote: it and its children shall not see them. */
 DC_MUST int layers_hide(struct dc_err *err);
 /* In a slot's init: mounts one layer into the mount namespace of a run. */

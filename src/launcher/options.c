@@ -179,6 +179,8 @@ enum option_code {
     OPT_UID_BASE,
     OPT_ZYGOTE_FORKS,
     OPT_ZYGOTE_AGE,
+    OPT_WARM,
+    OPT_WARM_MB,
     OPT_WITHOUT,
     OPT_DEBUG,
     OPT_PROBE,
@@ -194,6 +196,8 @@ static const struct option long_options[] = {
     {"uid-base", required_argument, NULL, OPT_UID_BASE},
     {"zygote-forks", required_argument, NULL, OPT_ZYGOTE_FORKS},
     {"zygote-age", required_argument, NULL, OPT_ZYGOTE_AGE},
+    {"warm", required_argument, NULL, OPT_WARM},
+    {"warm-mb", required_argument, NULL, OPT_WARM_MB},
     {"without", required_argument, NULL, OPT_WITHOUT},
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"probe", no_argument, NULL, OPT_PROBE},
@@ -208,6 +212,10 @@ static int parse_option(struct options *options, int code, const char *value, st
     case OPT_ROOT:
         options->root = value;
         return read_runtimes(options, err);
+    case OPT_WARM:
+        return parse_number(value, 0, DC_WARM_MAX, &options->warm_sets, err);
+    case OPT_WARM_MB:
+        return parse_number(value, 0, 1u << 20, &options->warm_mb, err);
     case OPT_LAYERS:
         options->layers = value;
         return 0;

@@ -84,7 +84,8 @@ static void place_failed(struct launcher *launcher, struct run *run, const struc
 /* Gives the run a slot; false when it has to wait. Takes the run when true. */
 static bool place(struct launcher *launcher, struct run *run)
 {
-    struct slot *slot = find_child(launcher, &run->request);
+    struct zygote_link *zygote = zygotes_with_layer(launcher, &run->request);
+    struct slot *slot = zygote ? NULL : find_child(launcher, &run->request);
     struct dc_err err;
 
     if (slot) {
@@ -93,7 +94,9 @@ static bool place(struct launcher *launcher, struct run *run)
             run_deliver(launcher, slot, true);
         return true;
     }
-    if (!zygotes_serving(launcher, run->request.runtime))
+    if (!zygote)
+        zygote = zygotes_serving(launcher, run->request.runtime);
+    if (!zygote)
         return false;
     slot = find_state(launcher, SLOT_FREE);
     if (!slot) {
@@ -103,7 +106,7 @@ static bool place(struct launcher *launcher, struct run *run)
             slot_kill_inside(launcher, slot);
         return false;
     }
-    if (run_spawn(launcher, slot, run->request.runtime, run->request.disk_mb, &err) < 0) {
+    if (run_spawn(launcher, slot, zygote, run->request.disk_mb, &err) < 0) {
         dc_log_err(DC_LOG_ERROR, NULL, &err, "cannot start a run");
         place_failed(launcher, run, &err);
         return true;
@@ -156,7 +159,8 @@ static void refill(struct launcher *launcher)
 
             if (!slot)
                 return;
-            if (run_spawn(launcher, slot, i, DEFAULT_DISK_MB, &err) < 0) {
+            if (run_spawn(launcher, slot, zygotes_serving(launcher, i), DEFAULT_DISK_MB, &err) <
+                0) {
                 dc_log_err(DC_LOG_WARN, NULL, &err, "cannot make a spare");
                 return;
             }

@@ -62,15 +62,13 @@ static int send_spawn(struct launcher *launcher, struct slot *slot, struct zygot
                      ZYGOTE_SPAWN_FDS + body.cgroup_count, err);
 }
 
-int run_spawn(struct launcher *launcher, struct slot *slot, uint32_t runtime, uint32_t disk_mb,
-              struct dc_err *err)
+int run_spawn(struct launcher *launcher, struct slot *slot, struct zygote_link *zygote,
+              uint32_t disk_mb, struct dc_err *err)
 {
-    struct zygote_link *zygote = zygotes_serving(launcher, runtime);
+    uint32_t runtime = zygote->runtime;
     int ends[2];
     int result;
 
-    if (!zygote)
-        return dc_fail(err, DC_BUSY, 0, "no fork server for runtime %u", runtime);
     if (set_limits(slot, DC_MEMORY_DEFAULT_MB, disk_mb, DC_PROCESSES_DEFAULT, err) < 0 ||
         link_pair(ends, err) < 0)
         return -err->code;
@@ -88,6 +86,7 @@ int run_spawn(struct launcher *launcher, struct slot *slot, uint32_t runtime, ui
         dc_close_clear(&slot->child_fd);
         return dc_context(err, "spawn in slot %u", slot->index);
     }
+    zygote->used_ns = dc_now();
     zygote->forks++;
     zygote->children++;
     launcher->stats.zygote_forks[runtime] += !zygote->plain;
@@ -203,7 +202,8 @@ void run_deliver(struct launcher *launcher, struct slot *slot, bool warm)
     struct dc_err err;
 
     slot->run.warm = warm;
-    if (!wants_layer(&slot->run.request))
+    /* A zygote with packages has them mounted, and so have its forks. */
+    if (!wants_layer(&slot->run.request) || launcher->zygotes[slot->zygote].warm)
         start(launcher, slot);
     else if (begin_mounting(slot, &err) < 0)
         run_trouble(launcher, slot, &err);

@@ -82,6 +82,23 @@ static int handle_run(struct launcher *launcher, struct link_message *message, s
     return 0;
 }
 
+/* SECURITY: packages run code when they are imported, in a zygote, which is root of S. So there
+ * are only as many such zygotes as the operator's list has sets, none by default; but a hostile
+ * server that may have some gets a foothold there that it has not otherwise: S, not the host. */
+static int handle_warm(struct launcher *launcher, struct link_message *message, struct dc_err *err)
+{
+    struct launch_warm body;
+
+    if (!link_message_is(message, sizeof(body), 1))
+        return dc_fail(err, DC_BUG, 0, "malformed WARM");
+    memcpy(&body, message->body, sizeof(body));
+    if (!launcher->announced || body.set >= launcher->options.warm_sets ||
+        body.runtime >= launcher->options.runtime_count)
+        return dc_fail(err, DC_BUG, 0, "WARM with a field out of range");
+    zygotes_warm(launcher, &body, link_message_take_fd(message, 0));
+    return 0;
+}
+
 /* It can only end runs that it asked for itself. */
 static int handle_cancel(struct launcher *launcher, struct link_message *message,
                          struct dc_err *err)
@@ -110,6 +127,7 @@ static const struct {
     int (*handle)(struct launcher *launcher, struct link_message *message, struct dc_err *err);
 } requests[] = {
     {LAUNCH_RUN, handle_run},
+    {LAUNCH_WARM, handle_warm},
     {LAUNCH_CANCEL, handle_cancel},
     {LAUNCH_SHUTDOWN, handle_shutdown},
 };

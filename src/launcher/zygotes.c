@@ -18,11 +18,13 @@ enum {
     FAILURES_BEFORE_GIVING_UP = 6, /* then HELLO goes out without this runtime being ready */
 };
 
+/* Of those without packages. */
 static struct zygote_link *find(struct launcher *launcher, uint32_t runtime,
                                 enum zygote_state state)
 {
     for (size_t i = 0; i < ZYGOTES_MAX; i++)
-        if (launcher->zygotes[i].state == state && launcher->zygotes[i].runtime == runtime)
+        if (launcher->zygotes[i].state == state && launcher->zygotes[i].runtime == runtime &&
+            !launcher->zygotes[i].warm)
             return &launcher->zygotes[i];
     return NULL;
 }
@@ -39,7 +41,7 @@ bool zygotes_settled(const struct launcher *launcher)
 
         for (size_t z = 0; z < ZYGOTES_MAX; z++)
             serving = serving || (launcher->zygotes[z].state == ZYGOTE_SERVING &&
-                                  launcher->zygotes[z].runtime == i);
+                                  launcher->zygotes[z].runtime == i && !launcher->zygotes[z].warm);
         if (!serving && launcher->zygote_failures[i] < FAILURES_BEFORE_GIVING_UP)
             return false;
     }
@@ -59,25 +61,36 @@ static int send_config(struct launcher *launcher, int control_fd, struct dc_err 
                      1, err);
 }
 
-static int start(struct launcher *launcher, uint32_t runtime, struct dc_err *err)
+static struct zygote_link *find_place(struct launcher *launcher)
+{
+    for (size_t i = 0; i < ZYGOTES_MAX; i++)
+        if (launcher->zygotes[i].state == ZYGOTE_NONE)
+            return &launcher->zygotes[i];
+    return NULL;
+}
+
+/* warm: the set of packages that it is to have imported, or NULL. */
+static int start(struct launcher *launcher, uint32_t runtime, const struct warm_set *warm,
+                 struct dc_err *err)
 {
     struct nursery_zygote body = {
         .runtime = runtime,
         .plain = launcher->options.runtimes[runtime].public.start == START_PLAIN,
     };
-    struct zygote_link *zygote = find(launcher, 0, ZYGOTE_NONE);
+    struct zygote_link *zygote = find_place(launcher);
     int ends[2];
+    int fds[2] = {-1, warm ? warm->names_fd : -1};
     int result;
 
-    for (size_t i = 0; !zygote && i < ZYGOTES_MAX; i++)
-        if (launcher->zygotes[i].state == ZYGOTE_NONE)
-            zygote = &launcher->zygotes[i];
     if (!zygote)
         return dc_fail(err, DC_LIMIT, 0, "all %d fork servers are in use", ZYGOTES_MAX);
     if (link_pair(ends, err) < 0)
         return -err->code;
-    result =
-        link_send(launcher->nursery.link_fd, NURSERY_ZYGOTE, &body, sizeof(body), &ends[1], 1, err);
+    if (warm)
+        memcpy(body.layer, warm->wish.layer, sizeof(body.layer));
+    fds[0] = ends[1];
+    result = link_send(launcher->nursery.link_fd, NURSERY_ZYGOTE, &body, sizeof(body), fds,
+                       warm ? 2 : 1, err);
     dc_close(ends[1]);
     if (result == 0)
         result = send_config(launcher, ends[0], err);
@@ -98,6 +111,10 @@ static int start(struct launcher *launcher, uint32_t runtime, struct dc_err *err
         .pidfd = -1,
         .started_ns = dc_now(),
     };
+    if (warm) {
+        zygote->warm = (uint32_t)(warm - launcher->warm) + 1;
+        memcpy(zygote->layer, warm->wish.layer, sizeof(zygote->layer));
+    }
     return 0;
 }
 
@@ -156,7 +173,9 @@ static void lost(struct launcher *launcher, uint32_t index, const char *why)
            launcher->options.runtimes[runtime].public.name, why);
     close_zygote(zygote);
     launcher->stats.zygote_restarts++;
-    if (was == ZYGOTE_STARTING)
+    if (was == ZYGOTE_STARTING && zygote->warm)
+        warm_failed(launcher, zygote);
+    else if (was == ZYGOTE_STARTING)
         note_failure(launcher, runtime);
     orphan_children(launcher, index);
 }
@@ -166,7 +185,8 @@ static void retire_if_replaced(struct launcher *launcher, const struct zygote_li
     for (uint32_t i = 0; i < ZYGOTES_MAX; i++) {
         struct zygote_link *old = &launcher->zygotes[i];
 
-        if (old == young || old->state != ZYGOTE_SERVING || old->runtime != young->runtime)
+        if (old == young || old->state != ZYGOTE_SERVING || old->runtime != young->runtime ||
+            old->warm != young->warm)
             continue;
         old->state = ZYGOTE_RETIRING;
         for (size_t s = 0; s < launcher->slot_count; s++) {
@@ -184,22 +204,34 @@ static void on_ready(struct launcher *launcher, uint32_t index, const struct lin
 {
     struct zygote_link *zygote = &launcher->zygotes[index];
     struct zygote_ready ready;
+    const char *refusal;
 
     memcpy(&ready, message->body, sizeof(ready));
     ready.problem[sizeof(ready.problem) - 1] = '\0';
-    if (ready.problem[0]) {
-        lost(launcher, index, ready.problem);
+    refusal = ready.problem[0] ? ready.problem
+              : zygote->warm   ? warm_refusal(launcher, zygote, &ready)
+                               : NULL;
+    if (refusal) {
+        lost(launcher, index, refusal);
         return;
     }
     dc_log(DC_LOG_INFO,
-           "zygote %u serves %s %s%s: %u threads, %u pages learned, %u of them written, %lld ms",
+           "zygote %u serves %s %s%s: %u MB, %u threads, %u pages learned, %u of them written, "
+           "%lld ms",
            index, launcher->options.runtimes[zygote->runtime].public.name,
            launcher->options.runtimes[zygote->runtime].public.version,
-           zygote->plain ? " (plain starts)" : "", ready.threads, ready.learned_pages,
-           ready.written_pages, (long long)((dc_now() - zygote->started_ns) / DC_NS_PER_MS));
+           zygote->plain  ? " (plain starts)"
+           : zygote->warm ? " with packages"
+                          : "",
+           ready.resident_mb, ready.threads, ready.learned_pages, ready.written_pages,
+           (long long)((dc_now() - zygote->started_ns) / DC_NS_PER_MS));
     zygote->state = ZYGOTE_SERVING;
-    launcher->zygote_failures[zygote->runtime] = 0;
+    zygote->resident_mb = ready.resident_mb;
     retire_if_replaced(launcher, zygote);
+    if (zygote->warm)
+        warm_ready(launcher, zygote);
+    else
+        launcher->zygote_failures[zygote->runtime] = 0;
 }
 
 static void on_exited(struct launcher *launcher, uint32_t index, const struct link_message *message)
@@ -251,6 +283,26 @@ static bool worn_out(const struct launcher *launcher, const struct zygote_link *
            now - zygote->started_ns >= launcher->options.zygote_age_max_s * DC_NS_PER_S;
 }
 
+static void tend_warm(struct launcher *launcher, int64_t now)
+{
+    struct dc_err err;
+
+    for (uint32_t set = 0; set < launcher->options.warm_sets; set++) {
+        bool worn = false;
+
+        for (size_t i = 0; i < ZYGOTES_MAX; i++)
+            worn |= launcher->zygotes[i].warm == set + 1 &&
+                    launcher->zygotes[i].state == ZYGOTE_SERVING &&
+                    worn_out(launcher, &launcher->zygotes[i], now);
+        if (!warm_wanted(launcher, set, worn, now))
+            continue;
+        if (start(launcher, launcher->warm[set].wish.runtime, &launcher->warm[set], &err) < 0) {
+            dc_log_err(DC_LOG_WARN, NULL, &err, "cannot start a zygote with packages");
+            launcher->warm[set].retry_ns = now + START_TIMEOUT_S * DC_NS_PER_S;
+        }
+    }
+}
+
 void zygotes_tend(struct launcher *launcher, int64_t now)
 {
     struct dc_err err;
@@ -270,9 +322,10 @@ void zygotes_tend(struct launcher *launcher, int64_t now)
         if (find(launcher, runtime, ZYGOTE_STARTING) || now < launcher->zygote_retry_ns[runtime] ||
             (serving && !worn_out(launcher, serving, now)))
             continue;
-        if (start(launcher, runtime, &err) < 0) {
+        if (start(launcher, runtime, NULL, &err) < 0) {
             dc_log_err(DC_LOG_ERROR, NULL, &err, "cannot start a zygote");
             note_failure(launcher, runtime);
         }
     }
+    tend_warm(launcher, now);
 }

@@ -25,6 +25,7 @@ enum launch_type {
     LAUNCH_STATS,     /* L→S  struct launch_stats, 0 fds; at most once a second, when changed */
     LAUNCH_SHUTDOWN,  /* S→L  no body, 0 fds */
     LAUNCH_FATAL,     /* L→S  struct dc_err, 0 fds: cannot serve; the link closes after it */
+    LAUNCH_WARM,      /* S→L  struct launch_warm, 1 fd: sealed memfd, for the zygote alone */
 };
 
 /* Isolation levels, weakest first: see docs/internals/isolation.md. */
@@ -89,6 +90,14 @@ struct launch_run {
      * zero: none. */
     uint8_t layer[DC_LAYER_ID_BYTES];
     struct launch_network network;
+};
+
+/* Keep a zygote that has the packages of a layer mounted and imported. Only within the number of
+ * sets that the launcher's --warm allows; a set that is named again is replaced. */
+struct launch_warm {
+    uint32_t set;
+    uint32_t runtime;
+    uint8_t layer[DC_LAYER_ID_BYTES];
 };
 
 struct launch_cancel {

@@ -19,7 +19,8 @@ enum spawn_type {
     /* launcher → nursery */
     NURSERY_GO = 32, /* no body: the id maps are written */
     NURSERY_SLOT,    /* struct nursery_slot, fds: init's end of its control link */
-    NURSERY_ZYGOTE,  /* struct nursery_zygote, fds: the zygote's control link */
+    NURSERY_ZYGOTE,  /* struct nursery_zygote, fds: the zygote's control link; with a layer also the
+                        names of what it imports */
     /* nursery → launcher */
     NURSERY_READY, /* no body: the sealed root is mounted */
 
@@ -58,6 +59,7 @@ struct nursery_slot {
 struct nursery_zygote {
     uint32_t runtime; /* index into the launcher's own list, which the nursery has by fork */
     uint32_t plain;   /* 1: children exec the interpreter instead of being forks of it */
+    uint8_t layer[DC_LAYER_ID_BYTES]; /* packages mounted in it; all zero: none */
 };
 
 enum init_ready_fd { INIT_FD_PIDNS, INIT_FD_NETNS, INIT_FD_PIDFD, INIT_READY_FDS };
@@ -133,7 +135,8 @@ struct zygote_ready {
     uint32_t threads; /* of the zygote; more than one is refused by the launcher for CPython */
     uint32_t learned_pages; /* that children populate ahead */
     uint32_t written_pages; /* of those: that they write to, and so get copies of */
-    char problem[108];      /* not empty: cannot serve, and why */
+    uint32_t resident_mb;
+    char problem[104]; /* not empty: cannot serve, and why */
 };
 
 struct zygote_exited {

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -29,6 +30,10 @@ struct engine {
     bool pumping;
     bool has_problem;
     struct dc_err problem;
+    struct {
+        struct launch_warm wish;
+        int names_fd; /* owned; 0: there is none (it is never standard input) */
+    } warm[DC_WARM_MAX];
     struct engine_run *runs; /* all that were begun and not ended */
     size_t run_count;
     struct engine_stats stats;
@@ -425,9 +430,48 @@ static void set_slots(struct engine *engine, uint32_t slots)
                          &(struct admission_limits){slots, engine->options.queued_max});
 }
 
+static void send_warm(struct engine *engine, size_t set)
+{
+    struct dc_err err;
+
+    if (engine->warm[set].names_fd > 0 &&
+        launcher_client_warm(engine->launcher, &engine->warm[set].wish, engine->warm[set].names_fd,
+                             &err) < 0 &&
+        err.code != DC_BUSY) /* then it is sent once the launcher is ready */
+        dc_log_err(DC_LOG_WARN, NULL, &err, "packages are not kept imported");
+}
+
+int engine_warm(struct engine *engine, uint32_t set, const struct run_request *request,
+                const uint8_t layer[static DC_LAYER_ID_BYTES], const char *names,
+                struct dc_err *err)
+{
+    const struct launch_hello *hello = launcher_client_hello(engine->launcher);
+    int runtime = hello ? engine_runtime(hello, request) : -1;
+    DC_AUTO(dc_close) int fd = memfd_create("packages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (runtime < 0 || set >= DC_WARM_MAX)
+        return dc_fail(err, DC_INVALID, 0, "no runtime for a set of packages");
+    if (fd < 0)
+        return dc_fail_errno(err, "memfd_create");
+    if (dc_write_all(fd, names, strlen(names), err) < 0)
+        return -err->code;
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        return dc_fail_errno(err, "seal the names of packages");
+    if (engine->warm[set].names_fd > 0)
+        dc_close(engine->warm[set].names_fd);
+    engine->warm[set].names_fd = dc_take_fd(&fd);
+    engine->warm[set].wish = (struct launch_warm){.set = set, .runtime = (uint32_t)runtime};
+    memcpy(engine->warm[set].wish.layer, layer, DC_LAYER_ID_BYTES);
+    send_warm(engine, set);
+    return 0;
+}
+
 static void on_ready(void *context, const struct launch_hello *hello)
 {
     struct engine *engine = context;
+
+    for (size_t set = 0; set < DC_WARM_MAX; set++)
+        send_warm(engine, set);
 
     engine->has_problem = false;
     set_slots(engine, hello->slots);
@@ -458,6 +502,9 @@ static void seed_json(void)
 
 static void free_engine(struct engine *engine)
 {
+    for (size_t set = 0; set < DC_WARM_MAX; set++)
+        if (engine->warm[set].names_fd > 0)
+            dc_close(engine->warm[set].names_fd);
     admission_free(engine->admission);
     free(engine);
 }

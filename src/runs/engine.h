@@ -83,6 +83,13 @@ bool engine_ready(const struct engine *engine); /* runs can be accepted */
 DC_MUST int engine_find_runtime(const struct engine *engine, const struct run_request *request,
                                 const struct launch_runtime **ret_runtime, struct dc_err *err);
 
+/* Has a zygote kept with a layer's packages imported, for a request's runtime; also by launchers
+ * that are started later. set: below the number in the launcher's options. names: of the packages,
+ * one a line. -DC_INVALID: there is no such runtime. */
+DC_MUST int engine_warm(struct engine *engine, uint32_t set, const struct run_request *request,
+                        const uint8_t layer[static DC_LAYER_ID_BYTES], const char *names,
+                        struct dc_err *err);
+
 /* NULL before the launcher's first HELLO. */
 const struct launch_hello *engine_hello(const struct engine *engine);
 

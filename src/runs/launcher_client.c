@@ -369,6 +369,14 @@ int launcher_client_run(struct launcher_client *client, struct launch_run *field
     return 0;
 }
 
+int launcher_client_warm(struct launcher_client *client, const struct launch_warm *wish,
+                         int names_fd, struct dc_err *err)
+{
+    if (client->state != LAUNCHER_READY)
+        return dc_fail(err, DC_BUSY, 0, "the launcher is not ready");
+    return link_send(client->link_fd, LAUNCH_WARM, wish, sizeof(*wish), &names_fd, 1, err);
+}
+
 void launcher_client_cancel(struct launcher_client *client, struct launcher_run *run)
 {
     struct launch_cancel cancel = {.run = run->id};

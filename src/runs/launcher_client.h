@@ -66,6 +66,10 @@ DC_MUST int launcher_client_run(struct launcher_client *client, struct launch_ru
                                 const int fds[static LAUNCH_RUN_FDS_MAX], struct launcher_run *run,
                                 struct dc_err *err);
 
+/* Sends a WARM; names_fd stays the caller's. DC_BUSY: not ready. */
+DC_MUST int launcher_client_warm(struct launcher_client *client, const struct launch_warm *wish,
+                                 int names_fd, struct dc_err *err);
+
 /* Asks to end a run; `ended` follows. */
 void launcher_client_cancel(struct launcher_client *client, struct launcher_run *run);
 

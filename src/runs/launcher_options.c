@@ -173,6 +173,8 @@ int launcher_argv(const struct launcher_options *options, char ***ret_argv, stru
     add(&words, "docle-launcher");
     add_pair(&words, "--root", options->root); /* first: the runtimes are read from there */
     add_pair(&words, "--layers", options->layers);
+    add_number(&words, "--warm", options->warm_sets);
+    add_number(&words, "--warm-mb", options->warm_mb);
     add_number(&words, "--link-fd", LAUNCHER_LINK_FD);
     add_number(&words, "--slots", options->slots ? options->slots : launcher_default_slots());
     add_number(&words, "--uid-base", options->uid_base);

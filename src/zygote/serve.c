@@ -68,6 +68,17 @@ static uint32_t count_threads(void)
     return count;
 }
 
+static uint32_t resident_mb(void)
+{
+    char text[128];
+    unsigned long pages = 0;
+    struct dc_err ignored;
+
+    if (dc_read_file_at(AT_FDCWD, "/proc/self/statm", text, sizeof(text), &ignored) == 0)
+        (void)sscanf(text, "%*u %lu", &pages);
+    return (uint32_t)(pages * (unsigned long)sysconf(_SC_PAGESIZE) >> 20);
+}
+
 /* --- configuration --------------------------------------------------------------------------- */
 
 /* Keeps a private copy of the seccomp program; the launcher's memfd is closed again. */
@@ -111,7 +122,8 @@ static int report_ready(struct zygote *zygote, const char *problem, struct dc_er
 {
     struct zygote_ready ready = {.threads = count_threads(),
                                  .learned_pages = (uint32_t)zygote->prefault.pages,
-                                 .written_pages = (uint32_t)zygote->prefault.written_pages};
+                                 .written_pages = (uint32_t)zygote->prefault.written_pages,
+                                 .resident_mb = resident_mb()};
 
     (void)snprintf(ready.problem, sizeof(ready.problem), "%s", problem);
     return link_send(ZYGOTE_CONTROL_FD, ZYGOTE_READY, &ready, sizeof(ready), NULL, 0, err);

@@ -23,7 +23,11 @@
 
 #include "base/error.h"
 
-enum { ZYGOTE_CONTROL_FD = 3 };
+enum { ZYGOTE_CONTROL_FD = 3, ZYGOTE_NAMES_FD };
+
+/* Set when ZYGOTE_NAMES_FD holds the names of packages, one a line, that the runtime's bootstrap is
+ * to import before it serves. */
+#define ZYGOTE_NAMES_VARIABLE "DOCLE_NAMES"
 
 struct zygote_hooks {
     /* All optional; all run on the calling thread. */

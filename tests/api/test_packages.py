@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from contract import parse_sse
-from harness import wait_for
+from harness import command_of, descendants, wait_for
 
 PIP = "six==1.16.0"
 PIP_CODE = "import six; print(six.__version__)"
@@ -291,3 +291,20 @@ def test_switched_off(own_server, make_client):
     assert api.run("1", status=400, packages=["six"])["code"] == "not_enabled"
     assert ok(api.run("print(1)", packages=[])) == "1\n"
     assert not pathlib.Path(server.folder, "packages").exists()
+
+
+def test_warm_list(own_server, make_client):
+    """Installed when the server starts, imported in a zygote; a set for Node.js is only installed."""
+    server = own_server("--packages-warm", f"python: {PIP}; node: {NPM}")
+    api = make_client(server, server.create_key()["key"])
+    wait_for(lambda: api.metric("docle_package_layers") == 2, "the sets are installed")
+    code = "import sys; print('six' in sys.modules); import six; print(six.__version__)"
+    wait_for(lambda: ok(api.run(code, packages=[PIP])) == "True\n1.16.0\n", "the zygote serves")
+    assert api.run("import six")["outcome"] == "error"
+    assert ok(api.run(NPM_CODE, "node", packages=[NPM])) == "172800000\n1000\n"
+    assert api.metric("docle_package_installs_total") == 2
+    os.kill(next(pid for pid in descendants(server.pid) if command_of(pid)[0].endswith(b"docle-launcher")),
+            signal.SIGKILL)
+    body = {"lang": "python", "code": code, "packages": [PIP]}
+    wait_for(lambda: api.post("/api/run", body).json().get("stdout") == "True\n1.16.0\n",
+             "a new launcher has the zygote, too")

@@ -21,7 +21,7 @@ RUN = struct.Struct("=QIIIIIIII16s64s")
 ENDED = struct.Struct("=QIiIIQQQ120s")
 
 (LAUNCH_HELLO, LAUNCH_RUN, LAUNCH_CANCEL, LAUNCH_STARTED, LAUNCH_ENDED, LAUNCH_STATS,
- LAUNCH_SHUTDOWN, LAUNCH_FATAL) = range(1, 9)
+ LAUNCH_SHUTDOWN, LAUNCH_FATAL, LAUNCH_WARM) = range(1, 10)
 END_KINDS = ("exited", "signalled", "timeout", "cpu", "memory", "cancelled", "sandbox_error")
 HITS = ("memory", "processes", "disk")
 JOB_END, JOB_ENTRYPOINT, JOB_ENV, JOB_FILE = 0, 1, 3, 4
@@ -161,6 +161,15 @@ class Launcher:
         os.close(job)
         os.close(null)
         return started
+
+    def warm(self, layer, names, number=0, lang="python"):
+        """Asks for a zygote with packages."""
+        fd = os.memfd_create("names")
+        os.write(fd, names.encode())
+        body = struct.pack("=II16s", number, self.runtimes[lang], layer)
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
+        self._link.sendmsg([HEADER.pack(1, LAUNCH_WARM, 1, len(body)) + body], [rights])
+        os.close(fd)
 
     def await_start(self, started):
         """Until the user's code has been handed to the sealed process."""

@@ -4,12 +4,16 @@ import json
 import os
 import pathlib
 import tempfile
+import time
 
 import pytest
 
 from launcher import Launcher
 
 FIRST, SECOND, POISONED, ABSENT = (bytes([n] * 16) for n in (0xAA, 0xBB, 0xCC, 0xDD))
+THREADS, LARGE = (bytes([n] * 16) for n in (0xEE, 0x99))
+THREAD_CODE = "import threading, time; threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()"
+IMPORTED = "import sys; print({name!r} in sys.modules); import {name}"
 WHERE = "import sysconfig, site; place = site.getsitepackages()[0]\n"
 
 REPORT = WHERE + """
@@ -63,6 +67,11 @@ def layers():
         write(top, SECOND, {"common/index.js": "module.exports = 'common'",
                             "esm/package.json": '{"name":"esm","type":"module","exports":"./i.mjs"}',
                             "esm/i.mjs": "import c from 'common'; export default `esm ${c}`"})
+        for layer, name, code in ((THREADS, "threads", THREAD_CODE), (LARGE, "large", "x = bytearray(b'x') * (300 << 20)")):
+            write(top, layer, {f"{name}.py": code, f"{name}-1.dist-info/METADATA": f"Name: {name}\nVersion: 1\n",
+                               f"{name}-1.dist-info/top_level.txt": name})
+        write(top, FIRST, {"first-1.dist-info/METADATA": "Name: first\nVersion: 1\n",
+                           "first-1.dist-info/RECORD": "first/__init__.py,,\n"})
         elsewhere = pathlib.Path(private, "secret")
         elsewhere.mkdir()
         (elsewhere / "first.py").write_text("name = 'secret'\n")
@@ -159,3 +168,68 @@ def test_launcher_without_layers(sealed):
     with Launcher(program, root) as launcher:
         assert launcher.run("print(1)", layer=FIRST).outcome == "sandbox_error -1"
         assert output(launcher.run("print(1)")) == "1"
+
+
+# --- zygotes with packages ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def warm_launcher(sealed, layers):
+    program, root = sealed
+    with Launcher(program, root, options=["--layers", str(layers), "--warm", "2", "--warm-mb", "256"]) as made:
+        yield made
+
+
+def imported(launcher, layer, name):
+    """Is it imported before the program does?"""
+    return output(launcher.run(IMPORTED.format(name=name), layer=layer)) == "True"
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_warm(warm_launcher):
+    assert not imported(warm_launcher, FIRST, "first")
+    warm_launcher.warm(FIRST, "first\n")
+    wait_for(lambda: imported(warm_launcher, FIRST, "first"))
+    assert output(warm_launcher.run("import sys; print('first' in sys.modules)")) == "False"
+    found = json.loads(output(warm_launcher.run(REPORT, layer=FIRST)))
+    assert {name for name, errno in found.items() if not errno} == set(), found
+    report = ("import os; print(os.getuid(), os.getpid(), [l.split()[1] for l in open('/proc/self/status')"
+              " if l.startswith(('CapEff', 'CapBnd', 'Seccomp:', 'NoNewPrivs'))], os.listdir('/proc/self/fd')[:3],"
+              " sorted(os.environ))")
+    assert output(warm_launcher.run(report, layer=FIRST)) == output(warm_launcher.run(report))
+
+
+def test_warm_is_replaced(warm_launcher):
+    warm_launcher.warm(FIRST, "first")
+    wait_for(lambda: imported(warm_launcher, FIRST, "first"))
+    warm_launcher.warm(SECOND, "nothing-such")
+    assert output(warm_launcher.run("import first; print(first.name)", layer=FIRST)) == "first"
+    assert output(warm_launcher.run("print(1)", layer=SECOND)) == "1"
+
+
+@pytest.mark.parametrize("layer, name", [(THREADS, "threads"), (LARGE, "large"), (ABSENT, "absent")])
+def test_what_cannot_be_warm_is_mounted(warm_launcher, layer, name):
+    """Threads that forks would miss; more memory than there is for it; a layer that is not there."""
+    warm_launcher.warm(layer, name)
+    wait_for(lambda: warm_launcher.log().count("zygote 2") >= 3)
+    if layer != ABSENT:
+        assert not imported(warm_launcher, layer, name)
+    assert output(warm_launcher.run("print(1)")) == "1"
+
+
+def test_no_more_than_the_operator_says(sealed, layers):
+    """A server that asks for what it may not have is not answered any more."""
+    program, root = sealed
+    for options, number in (([], 0), (["--warm", "1", "--warm-mb", "256"], 1)):
+        with Launcher(program, root, options=["--layers", str(layers), *options]) as launcher:
+            assert output(launcher.run("print(1)")) == "1"
+            launcher.warm(FIRST, "first", number)
+            with pytest.raises(AssertionError):
+                launcher.run("print(1)")
+            assert "WARM with a field out of range" in launcher.log()

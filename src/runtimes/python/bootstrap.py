@@ -48,6 +48,44 @@ import locale, logging, math, operator, pathlib, pickle, platform, pprint, queue
 import sqlite3, ssl, statistics, string, struct, subprocess, tempfile, textwrap, traceback, types, typing
 import unicodedata, urllib.parse, urllib.request, uuid, warnings, weakref, zlib
 
+NAMES_FD, NAMES_VARIABLE = 4, "DOCLE_NAMES"  # src/zygote/zygote.h
+# Libraries that start threads when they are imported, and how they are told not to: a fork has one thread.
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+              "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS")
+
+
+def modules_of(name):
+    """The modules that a distribution brings, by what it says itself, else by its files."""
+    from importlib import metadata
+
+    distribution = metadata.distribution(name)
+    listed = (distribution.read_text("top_level.txt") or "").split()
+    for path in distribution.files or () if not listed else ():
+        first = path.parts[0]
+        if len(path.parts) == 1 and first.endswith(".py"):
+            listed.append(first[:-3])
+        elif len(path.parts) == 2 and path.parts[1] == "__init__.py":
+            listed.append(first)
+    return [module for module in dict.fromkeys(listed) if module.isidentifier() and not module.startswith("_")]
+
+
+def import_packages():
+    """In a zygote with packages. What cannot be imported is left to the runs, which then see why."""
+    if os.environ.pop(NAMES_VARIABLE, None) is None:
+        return
+    names = os.pread(NAMES_FD, 1 << 16, 0).decode().split()
+    os.close(NAMES_FD)
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    for name in names:
+        try:
+            for module in modules_of(name):
+                __import__(module)
+        except BaseException as error:
+            print(f"packages: {name}: {error!r}", file=sys.__stderr__)
+    for variable in ONE_THREAD:
+        del os.environ[variable]
+
+
 PLAIN = [sys.executable, "-X", "utf8", "-B"]
 
 
@@ -82,6 +120,12 @@ def stir():
     """secrets and uuid4 ask the kernel. OpenSSL's generators do not exist yet, as nothing drew from them here; and if
     something had, OpenSSL notices a fork by the process id, and by it alone."""
     ssl.RAND_add(os.urandom(48), 48.0)
+
+
+def seed_with_numpy(generator):
+    """Also the generator that numpy makes at its import."""
+    _random.Random.seed(generator)
+    sys.modules["numpy.random"].seed()
 
 
 def exec_interpreter():
@@ -253,6 +297,7 @@ def prepare(path, flags, settings):
 
 
 # From here on at module level: the fewer frames of ours lie under the program's, the better.
+import_packages()
 open_standard_streams()
 known_modules = frozenset(sys.modules)
 del sys.modules["_docle"]
@@ -261,7 +306,8 @@ os.environ.clear()
 last_module = next(reversed(sys.modules))
 read, changed, flush, drop = _docle.read, _docle.changed, _docle.flush, _docle.drop
 _docle.watch(exit_work())
-serving = _random.Random.seed, random._inst, stir, os.environ._data, PLAIN.copy(), f"{HERE}/training.py"
+seed = seed_with_numpy if "numpy.random" in sys.modules else _random.Random.seed
+serving = seed, random._inst, stir, os.environ._data, PLAIN.copy(), f"{HERE}/training.py"
 gc.collect()
 gc.freeze()
 main = new_main()  # not frozen: what it holds is finalised when it goes
