@@ -5,7 +5,7 @@ BUILD = build
 PREFIX ?= /usr/local
 export PREFIX
 
-.PHONY: help setup build run test check bench soak kill fuzz vmtest install clean format
+.PHONY: help setup build run test check bench soak kill gate fuzz vmtest install clean format
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -43,6 +43,10 @@ soak: build ## ten minutes at full load, flat memory and descriptors
 kill: build ## kill -9 of each process, again and again; nothing acknowledged is lost
 	@tools/setup build test
 	@tests/run --only kill
+
+gate: build ## the most used packages of pip and npm, installed and used, sealed
+	@tools/setup build test
+	@tests/run --only gate
 
 fuzz: ## a minute for each parser
 	@tools/setup build test
