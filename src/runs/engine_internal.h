@@ -42,6 +42,31 @@ struct engine_run {
     struct engine_run *prev, *next; /* of all in the engine */
 };
 
+struct engine {
+    uv_loop_t *loop;
+    struct engine_options options;
+    struct admission *admission;
+    struct launcher_client *launcher;
+    struct egress_client *egress; /* NULL: no network */
+    uv_timer_t tick;
+    uv_timer_t listen;
+    bool ticking;
+    bool taking;
+    bool pumping;
+    bool has_problem;
+    struct dc_err problem;
+    struct {
+        struct launch_warm wish;
+        int names_fd; /* owned; 0: there is none (it is never standard input) */
+    } warm[DC_WARM_MAX];
+    struct engine_run *runs; /* all that were begun and not ended */
+    size_t run_count;
+    struct engine_stats stats;
+    void (*closed)(void *context);
+    void *closed_context;
+    int closing; /* handles still to close */
+};
+
 /* As engine_run, up to the start. 0: taken; `changed` will be called. */
 DC_MUST int engine_begin(struct engine *engine, struct engine_run *run,
                          struct engine_refusal *ret_refusal, struct dc_err *err);
@@ -50,6 +75,22 @@ DC_MUST int engine_begin(struct engine *engine, struct engine_run *run,
 void engine_end(struct engine_run *run);
 
 void engine_cancel_run(struct engine_run *run);
+
+/* engine_launch.c: sends a run that was given a place to the launcher. It comes back through
+ * engine_settle, which gives the place back and tells the owner; engine_pump then starts what may
+ * start. */
+void engine_launch(struct engine_run *run);
+void engine_settle(struct engine_run *run);
+void engine_pump(struct engine *engine);
+
+/* engine_runtime.c: which runtime serves what. */
+
+/* Tells the launcher of a set of packages to keep imported, when there is one. */
+void engine_send_warm(struct engine *engine, size_t set);
+
+/* Always -DC_INVALID: says which runtimes there are. */
+int engine_no_runtime(const struct launch_hello *hello, const struct run_request *request,
+                      struct dc_err *err);
 
 /* Index of the runtime for a request, or -1. */
 int engine_runtime(const struct launch_hello *hello, const struct run_request *request);
