@@ -38,9 +38,14 @@ int data_dir_database(const char *folder, char *ret_path, size_t size, struct dc
     return 0;
 }
 
+enum { DEPTH_MAX = 64 };
+
+static int give_folder(int dir_fd, uid_t uid, gid_t gid, unsigned depth, struct dc_err *err);
+
 /* SECURITY: the folder may belong to the unprivileged server while root works in it, so links are
- * never followed and only regular files with one name are given away. */
-static int give_file(int dir_fd, const char *name, uid_t uid, gid_t gid, struct dc_err *err)
+ * never followed and only folders and regular files with one name are given away. */
+static int give_entry(int dir_fd, const char *name, uid_t uid, gid_t gid, unsigned depth,
+                      struct dc_err *err)
 {
     DC_AUTO(dc_close)
     int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -50,34 +55,50 @@ static int give_file(int dir_fd, const char *name, uid_t uid, gid_t gid, struct 
         return errno == ELOOP || errno == ENOENT ? 0 : dc_fail_errno(err, "open '%s'", name);
     if (fstat(fd, &info) < 0)
         return dc_fail_errno(err, "stat '%s'", name);
-    if (!S_ISREG(info.st_mode) || info.st_nlink != 1 || info.st_uid == uid)
+    if (info.st_uid == uid || (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)) ||
+        (S_ISREG(info.st_mode) && info.st_nlink != 1))
         return 0;
+    if (S_ISDIR(info.st_mode) && depth == 0 && strcmp(name, "packages") != 0)
+        return 0;
+    /* What is inside first: a folder that is given already is not looked into again. */
+    if (S_ISDIR(info.st_mode) && give_folder(fd, uid, gid, depth + 1, err) < 0)
+        return dc_context(err, "'%s'", name);
     if (fchown(fd, uid, gid) < 0)
         return dc_fail_errno(err, "give '%s' to user %u", name, (unsigned)uid);
     return 0;
 }
 
-int data_dir_give(const char *path, uid_t uid, gid_t gid, struct dc_err *err)
+static int give_folder(int dir_fd, uid_t uid, gid_t gid, unsigned depth, struct dc_err *err)
 {
-    DIR *dir;
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
     int result = 0;
-    int fd = open(path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (!dir) {
+        dc_close(fd);
+        return dc_fail_errno(err, "read a folder");
+    }
+    if (depth > DEPTH_MAX)
+        result = dc_fail(err, DC_LIMIT, 0, "folders are more than %d deep", DEPTH_MAX);
+    while (result == 0 && (entry = readdir(dir)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            result = give_entry(fd, entry->d_name, uid, gid, depth, err);
+    (void)closedir(dir);
+    return result;
+}
+
+int data_dir_give(const char *path, uid_t uid, gid_t gid, struct dc_err *err)
+{
+    DC_AUTO(dc_close) int fd = open(path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd < 0)
         return dc_fail_errno(err, "open '%s'", path);
-    dir = fdopendir(fd);
-    if (!dir) {
-        dc_close(fd);
-        return dc_fail_errno(err, "read '%s'", path);
-    }
     if (fchown(fd, uid, gid) < 0 || fchmod(fd, 0700) < 0)
-        result = dc_fail_errno(err, "give '%s' to user %u", path, (unsigned)uid);
-    while (result == 0 && (entry = readdir(dir)))
-        if (entry->d_name[0] != '.')
-            result = give_file(fd, entry->d_name, uid, gid, err);
-    (void)closedir(dir);
-    return result;
+        return dc_fail_errno(err, "give '%s' to user %u", path, (unsigned)uid);
+    if (give_folder(fd, uid, gid, 0, err) < 0)
+        return dc_context(err, "data folder '%s'", path);
+    return 0;
 }
 
 /* SECURITY: root opens nothing in a folder that the unprivileged server may have prepared: it works

@@ -21,8 +21,8 @@ DC_MUST int data_dir_database(const char *folder, char *ret_path, size_t size, s
 DC_MUST int data_dir_open_store(const struct config *config, struct store_conn **ret_conn,
                                 struct dc_err *err);
 
-/* Gives the folder and the files in it to a user; follows no link. Folders inside are left alone.
- */
+/* Gives the folder, the files in it and the package layers to a user; follows no link. Other
+ * folders inside are left alone. */
 DC_MUST int data_dir_give(const char *path, uid_t uid, gid_t gid, struct dc_err *err);
 
 #endif
