@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/confine.h"
+#include "packages/warm.h"
 
 #include "base/poison.h"
 
@@ -26,6 +27,13 @@ static void fill_options(const struct config *config, struct package_setup *setu
 void package_setup_move(struct package_setup *setup, const char *data_dir)
 {
     (void)snprintf(setup->dir, sizeof(setup->dir), "%s/packages", data_dir);
+}
+
+static int check_warm_list(const struct config *config, struct dc_err *err)
+{
+    DC_AUTO(package_warm_release) struct package_warm warm = {0};
+
+    return package_warm_parse(config_text(config, CONFIG_PACKAGES_WARM), &warm, err);
 }
 
 int package_setup_read(const struct config *config, struct launch_plan *plan,
@@ -50,6 +58,8 @@ int package_setup_read(const struct config *config, struct launch_plan *plan,
     package_setup_move(setup, data_dir);
     fill_options(config, setup);
     plan->options.layers = plan->layers;
+    if (check_warm_list(config, err) < 0)
+        return dc_context(err, "packages.warm");
     /* Nobody's packages are imported ahead but those of the operator's list. */
     if (*config_text(config, CONFIG_PACKAGES_WARM) &&
         config_number(config, CONFIG_PACKAGES_ZYGOTE_MB)) {

@@ -285,6 +285,11 @@ def test_other_hosts_are_out_of_reach(own_server, make_client):
     assert result["outcome"] == "install_failed", result
 
 
+def test_a_wrong_warm_list_is_said_at_once(own_server):
+    with pytest.raises(AssertionError, match="packages.warm: .*language"):
+        own_server("--packages-warm", "perl: x")
+
+
 def test_switched_off(own_server, make_client):
     server = own_server("--packages-enabled", "off")
     api = make_client(server, server.create_key()["key"])

@@ -90,6 +90,17 @@ def test_doctor_and_run(as_user):
     assert run.returncode in (1, 137)  # MemoryError, or killed by the cgroup
 
 
+def test_packages(as_user):
+    """Layers of the user's own, in the user's folder."""
+    for lang, spec, code in (("python", "six==1.16.0", "import six; print(six.__version__)"),
+                             ("node", "ms@2.1.3", "console.log(require('ms')('1s'))")):
+        run = as_user("run", "-", "--lang", lang, "--packages", spec)
+        said, trouble = run.communicate(code, timeout=PATIENCE_S * 2)
+        assert (run.returncode, said) == (0, {"python": "1.16.0\n", "node": "1000\n"}[lang]), trouble
+    listed = as_user("packages", "list").communicate(timeout=PATIENCE_S)[0]
+    assert "six==1.16.0" in listed and "ms@2.1.3" in listed
+
+
 def test_serve(as_user):
     server = as_user("serve", "--listen", "127.0.0.1:0")
     try:
