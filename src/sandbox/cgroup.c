@@ -157,26 +157,36 @@ static void sweep(int parent_fd)
 
 /* --- the tree -------------------------------------------------------------------------------- */
 
-/* Moves every process of the group into a child group, so that controllers may be handed down. */
-static void vacate(int group_fd)
+static void move_members(char *members, int to_fd)
 {
-    char text[16384];
-    DC_AUTO(dc_close) int from = open_file(group_fd, "cgroup.procs", O_RDONLY);
-    DC_AUTO(dc_close) int child = -1;
-    char *at = text;
     struct dc_err ignored;
 
-    if (from < 0 || read_text(from, text, sizeof(text)) <= 0)
-        return;
-    (void)mkdirat(group_fd, supervisor_name, 0755);
-    child = openat(group_fd, supervisor_name, O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    while (*at && child >= 0) {
+    for (char *at = members; *at;) {
         unsigned long pid = strtoul(at, &at, 10);
 
         if (pid)
-            dc_ignore(write_number(child, "cgroup.procs", pid, &ignored));
+            dc_ignore(write_number(to_fd, "cgroup.procs", pid, &ignored));
         while (*at && !isdigit((unsigned char)*at))
             at++;
+    }
+}
+
+/* Moves every process of the group into a child group, so that controllers may be handed down.
+ * Looks again until it is empty: what forks meanwhile leaves a child behind. */
+static void vacate(int group_fd)
+{
+    enum { TRIES = 16 };
+    DC_AUTO(dc_close) int child = -1;
+    char members[16384];
+
+    for (int i = 0; i < TRIES && read_members(group_fd, members, sizeof(members)) > 0; i++) {
+        if (child < 0 && mkdirat(group_fd, supervisor_name, 0755) < 0 && errno != EEXIST)
+            return;
+        if (child < 0)
+            child = openat(group_fd, supervisor_name, O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (child < 0)
+            return;
+        move_members(members, child);
     }
 }
 
