@@ -206,7 +206,7 @@ static const struct option long_options[] = {
 
 static int parse_option(struct options *options, int code, const char *value, struct dc_err *err)
 {
-    uint32_t number;
+    uint32_t number = 0;
 
     switch (code) {
     case OPT_ROOT:
