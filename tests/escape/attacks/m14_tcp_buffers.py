@@ -2,6 +2,7 @@
 # twice the run's memory?
 # expect: 0
 # limits: memory_mb=64
+# v2: memory 9: ; memory
 # Control groups v2 charge them to the run; v1 has a limit of its own for them, which the switch is for.
 # without: socket-cap -> exited 0: [1-9]*
 import socket

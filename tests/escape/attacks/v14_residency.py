@@ -14,10 +14,11 @@ PAGES = 4096
 
 
 def resident(path):
-    area = mmap.mmap(os.open(path, os.O_RDONLY), PAGES << 12, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    pages = min(PAGES, os.path.getsize(path) >> 12)  # node is small where most of it is a library
+    area = mmap.mmap(os.open(path, os.O_RDONLY), pages << 12, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
     start = ctypes.addressof(ctypes.c_char.from_buffer(area))
-    found = (ctypes.c_ubyte * PAGES)()
-    assert libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(PAGES << 12), found) == 0
+    found = (ctypes.c_ubyte * pages)()
+    assert libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(pages << 12), found) == 0
     return sorted({one & 1 for one in found})
 
 
