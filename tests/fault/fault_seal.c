@@ -38,6 +38,7 @@ struct seen {
 
 static struct seen *seen;
 static int filter_fd = -1;
+static char place[] = "/tmp/docle-seal-XXXXXX"; /* where each try mounts its own root */
 
 __attribute__((noreturn)) static void give_up(const char *what)
 {
@@ -50,11 +51,10 @@ __attribute__((noreturn)) static void give_up(const char *what)
 static void enter_root(void)
 {
     static const char *const folders[] = {"workspace", "tmp", "dev", "dev/shm", "proc"};
-    char place[] = "/tmp/docle-seal-XXXXXX";
 
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         give_up("mount namespace");
-    if (!mkdtemp(place) || mount("root", place, "tmpfs", 0, "mode=0755") < 0 || chdir(place) < 0)
+    if (mount("root", place, "tmpfs", 0, "mode=0755") < 0 || chdir(place) < 0)
         give_up("root");
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
         if (mkdir(folders[i], 0755) < 0)
@@ -253,7 +253,7 @@ int main(void)
         return SKIP;
     }
     seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (seen == MAP_FAILED || seccomp_policy_run(&filter_fd, &said) < 0)
+    if (seen == MAP_FAILED || seccomp_policy_run(&filter_fd, &said) < 0 || !mkdtemp(place))
         give_up("preparation");
     printf("1..3\n");
     status = try_once(FAULT_SYSTEM, 0, &said);
@@ -264,5 +264,6 @@ int main(void)
     status = try_once(FAULT_MEMORY, 0, &said);
     good &= report(3, status == 0 && try_all(FAULT_MEMORY, seen->calls),
                    "no failed allocation leads to the code");
+    (void)rmdir(place);
     return good ? 0 : 1;
 }
