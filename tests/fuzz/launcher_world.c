@@ -27,7 +27,7 @@
 #include "base/poison.h"
 
 static int64_t now_ns;
-static char files_path[] = "/dev/shm/docle-world-XXXXXX"; /* folders that play control groups */
+static char files_path[256]; /* folders that play control groups */
 static int files_fd = -1;
 static int null_fd = -1;
 
@@ -135,6 +135,8 @@ void world_prepare(void)
 
     if (files_fd >= 0)
         return;
+    (void)snprintf(files_path, sizeof(files_path), "%s/docle-world-XXXXXX",
+                   getenv("TMPDIR") ? getenv("TMPDIR") : "/dev/shm");
     if (!mkdtemp(files_path))
         abort();
     (void)atexit(remove_groups);
