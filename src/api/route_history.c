@@ -6,6 +6,7 @@
 #include "api/history_print.h"
 #include "api/query.h"
 #include "api/routes.h"
+#include "api/run_flow.h"
 
 #include "base/poison.h"
 
@@ -34,7 +35,7 @@ static int find(struct call *call, struct history_entry *ret_entry, struct dc_er
 
     for (int i = 0;; i++) {
         bool running;
-        bool open = engine_find(app->engine, call->project_id, call->run_id, &running);
+        bool open = run_flow_find(app, call->project_id, call->run_id, &running);
 
         if (history_get(app->history, call->project_id, call->run_id, false, ret_entry, err) == 0)
             return 0;
@@ -58,7 +59,7 @@ static void reply_status(struct call *call, const struct store_run *run)
     DC_AUTO(dc_buf_release) struct dc_buf body;
     bool running = true; /* neither done nor in the engine: its result is being stored */
 
-    (void)engine_find(call->app->engine, call->project_id, run->id, &running);
+    (void)run_flow_find(call->app, call->project_id, run->id, &running);
     dc_buf_init(&body, STATUS_MAX_BYTES);
     history_print_status(run->id, running, run->lang, run->created_at, &body);
     call_reply(call, &(struct call_head){.status = 200}, &body);
@@ -114,7 +115,7 @@ void route_run_cancel(struct call *call)
     DC_AUTO(history_entry_release) struct history_entry entry = {0};
     struct dc_err err;
 
-    if (engine_cancel(call->app->engine, call->project_id, call->run_id, &err) == 0) {
+    if (run_flow_cancel(call->app, call->project_id, call->run_id, &err) == 0) {
         if (wait_done(call, &entry))
             reply_result(call, &entry.result);
         return;
@@ -184,7 +185,7 @@ static const char *status_of(const struct call *call, const struct store_run *ru
 
     if (strcmp(run->status, "done") == 0)
         return NULL;
-    (void)engine_find(call->app->engine, call->project_id, run->id, &running);
+    (void)run_flow_find(call->app, call->project_id, run->id, &running);
     return running ? "running" : "queued";
 }
 

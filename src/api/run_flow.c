@@ -288,6 +288,7 @@ static int provide_packages(struct run_flow *flow, struct layer *layer,
     struct package_asker asker = {
         .request = &flow->request,
         .project = flow->call->project_id,
+        .run_id = flow->id,
         .share = app->options.share,
         .installing = flow->observer.context ? flow->installing : NULL,
         .context = flow->observer.context,
@@ -323,6 +324,24 @@ static int produce(struct run_flow *flow, const struct engine_caller *caller,
     if (layer.lock_fd >= 0)
         (void)packages_print(&layer, &flow->result.members);
     return 0;
+}
+
+int run_flow_cancel(struct app *app, const char *project, const char *run_id, struct dc_err *err)
+{
+    if (app->packages && packages_cancel(app->packages, project, run_id))
+        return 0;
+    return engine_cancel(app->engine, project, run_id, err);
+}
+
+bool run_flow_find(const struct app *app, const char *project, const char *run_id,
+                   bool *ret_running)
+{
+    if (engine_find(app->engine, project, run_id, ret_running))
+        return true;
+    if (!app->packages || !packages_asked(app->packages, project, run_id))
+        return false;
+    *ret_running = false;
+    return true;
 }
 
 static void execute(struct run_flow *flow)

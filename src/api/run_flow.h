@@ -46,6 +46,12 @@ bool run_flow_read(struct run_flow *flow);
 /* Carries the run out, or finds the result of the same request made before. */
 void run_flow_run(struct run_flow *flow);
 
+/* As engine_cancel and engine_find, also for runs that wait for their packages. */
+DC_MUST int run_flow_cancel(struct app *app, const char *project, const char *run_id,
+                            struct dc_err *err);
+bool run_flow_find(const struct app *app, const char *project, const char *run_id,
+                   bool *ret_running);
+
 /* HTTP status of the result. */
 int run_flow_status(const struct run_flow *flow);
 

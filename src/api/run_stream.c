@@ -133,7 +133,7 @@ static void handle_gone(struct stream *stream)
     dc_buf_consume(&stream->queue, stream->queue.length);
     if (stream->flow->idempotency_key || stream->cancelled || stream->finished)
         return;
-    stream->cancelled = engine_cancel(stream->app->engine, NULL, stream->flow->id, &err) == 0;
+    stream->cancelled = run_flow_cancel(stream->app, NULL, stream->flow->id, &err) == 0;
 }
 
 static void send_while_running(struct stream *stream)

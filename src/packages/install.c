@@ -29,7 +29,7 @@ static int add_options(const struct install *install, struct run_request *reques
                        struct dc_err *err)
 {
     const struct packages_options *options = &install->packages->options;
-    const struct package_source *source = &options->sources->of[install->wish->kind];
+    const struct package_source *source = &options->sources->of[install->wish.kind];
     json_t *more = json_array();
     json_t *json;
     char *text;
@@ -121,7 +121,7 @@ static int set_limits(const struct install *install, struct run_request *request
 static int fill_request(const struct install *install, struct run_request *request,
                         struct dc_err *err)
 {
-    const struct package_wish *wish = install->wish;
+    const struct package_wish *wish = &install->wish;
     const struct package_source *source = &install->packages->options.sources->of[wish->kind];
     bool pip = wish->kind == PACKAGE_PIP;
     int result;
@@ -221,14 +221,14 @@ static char *specs_json(const struct package_wish *wish)
 static int publish_layer(struct install *install, struct layer_stage *stage,
                          const struct layer_written *written, struct dc_err *err)
 {
-    DC_AUTO(dc_free) char *specs = specs_json(install->wish);
+    DC_AUTO(dc_free) char *specs = specs_json(&install->wish);
     struct publication publication = {
         .stage = stage,
         .about = {.key = install->key,
-                  .kind = package_kind_name(install->wish->kind),
+                  .kind = package_kind_name(install->wish.kind),
                   .runtime = install->runtime,
                   .specs = specs,
-                  .pinned = package_wish_pinned(install->wish)},
+                  .pinned = package_wish_pinned(&install->wish)},
         .written = written,
         .layer = LAYER_NONE,
     };
@@ -293,7 +293,7 @@ static int judge(struct install *install, const struct run_result *result,
     if (result->outcome == OUTCOME_OK && reading->result == 0)
         return 0;
     (void)snprintf(text, sizeof(text), "%s ended with exit code %d",
-                   package_kind_name(install->wish->kind), result->exit_code);
+                   package_kind_name(install->wish.kind), result->exit_code);
     switch (result->outcome) {
     case OUTCOME_TIMEOUT:
         (void)snprintf(text, sizeof(text),
@@ -349,8 +349,8 @@ static int run_and_read(struct install *install, struct run_request *request,
 {
     struct packages *packages = install->packages;
     char id[DC_UUID_SIZE];
-    struct engine_caller caller = {.project = install->asker->project,
-                                   .share = install->asker->share,
+    struct engine_caller caller = {.project = install->project,
+                                   .share = install->share,
                                    .run_id = id,
                                    .created_ns = dc_wall_now()};
     struct engine_observer observer = {.started = close_wire};
@@ -412,7 +412,7 @@ void install_carry_out(struct install *install)
     if (install->result < 0 && install->result != -DC_CONFLICT)
         dc_log_err(DC_LOG_WARN, NULL, &install->err, "an install could not be carried out");
     else
-        dc_log(DC_LOG_INFO, "installed %zu %s packages for %s: %s", install->wish->count,
-               package_kind_name(install->wish->kind), install->runtime,
+        dc_log(DC_LOG_INFO, "installed %zu %s packages for %s: %s", install->wish.count,
+               package_kind_name(install->wish.kind), install->runtime,
                install->result == 0 ? "well" : install->failure.message);
 }

@@ -238,6 +238,7 @@ static void let_go(struct install *install)
     if (--install->holders)
         return;
     package_failure_release(&install->failure);
+    package_wish_release(&install->wish);
     free(install);
 }
 
@@ -286,6 +287,22 @@ static void keep_budget(struct packages *packages)
         dc_log_err(DC_LOG_WARN, NULL, &err, "package layers could not be looked over");
 }
 
+/* From the start each time: who is told runs on top of us, and leaves the list. */
+static void tell_askers(struct packages *packages, const struct install *install)
+{
+    struct asking *asking = packages->asking;
+
+    while (asking) {
+        if (asking->install != install || asking->told) {
+            asking = asking->next;
+            continue;
+        }
+        asking->told = true;
+        await_flag_set(&asking->news);
+        asking = packages->asking;
+    }
+}
+
 static void install_task(void *arg)
 {
     struct install *install = arg;
@@ -300,7 +317,7 @@ static void install_task(void *arg)
     packages->stats.install_ns += (uint64_t)(dc_now() - begun);
     unlink_install(packages, install);
     install->done = true;
-    await_list_wake(&install->waiters);
+    tell_askers(packages, install);
     if (install->result == 0)
         keep_budget(packages);
     let_go(install);
@@ -318,7 +335,13 @@ static struct install *begin_install(struct packages *packages, const char *key,
         (void)dc_fail(err, DC_KERNEL, ENOMEM, "an install");
         return NULL;
     }
-    *install = (struct install){.packages = packages, .wish = wish, .asker = asker, .holders = 2};
+    *install = (struct install){.packages = packages, .share = asker->share, .holders = 2};
+    (void)snprintf(install->project, sizeof(install->project), "%s", asker->project);
+    if (package_wish_copy(wish, &install->wish, err) < 0) {
+        package_wish_release(&install->wish);
+        free(install);
+        return NULL;
+    }
     memcpy(install->key, key, LAYER_KEY_SIZE);
     (void)snprintf(install->runtime, sizeof(install->runtime), "%s", runtime);
     install->next = packages->installs;
@@ -326,6 +349,7 @@ static struct install *begin_install(struct packages *packages, const char *key,
     if (task_start(packages->loop, install_task, install, err) == 0)
         return install;
     unlink_install(packages, install);
+    package_wish_release(&install->wish);
     free(install);
     return NULL;
 }
@@ -338,9 +362,10 @@ static void copy_failure(const struct package_failure *from, struct package_fail
     (void)dc_buf_append(&to->text, dc_buf_str(&from->text), from->text.length);
 }
 
-/* Waits for an install of the key, begun now or by somebody else before. */
+/* Waits for an install of the key, begun now or by somebody else before. An asker who is cancelled
+ * leaves; the install goes on, for others and the next time. */
 static int await_install(struct packages *packages, const char *key, const char *runtime,
-                         const struct package_wish *wish, const struct package_asker *asker,
+                         const struct package_wish *wish, struct asking *asking,
                          struct package_failure *failure, struct engine_refusal *ret_refusal,
                          struct dc_err *err)
 {
@@ -351,14 +376,20 @@ static int await_install(struct packages *packages, const char *key, const char 
         install->holders++;
         packages->stats.joined++;
     } else {
-        install = begin_install(packages, key, runtime, wish, asker, err);
+        install = begin_install(packages, key, runtime, wish, asking->asker, err);
         if (!install)
             return -err->code;
     }
-    while (!install->done)
-        await_list_wait(&install->waiters);
+    asking->install = install;
+    asking->told = false;
+    while (!install->done && !asking->cancelled)
+        await_flag_wait(&asking->news);
+    asking->install = NULL;
     result = install->result;
-    if (result < 0) {
+    if (asking->cancelled) {
+        failure->cancelled = true;
+        result = dc_fail(err, DC_CONFLICT, 0, "cancelled");
+    } else if (result < 0) {
         *err = install->err;
         *ret_refusal = install->refusal;
         if (result == -DC_CONFLICT)
@@ -374,11 +405,11 @@ static bool old_one_will_do(const struct layer *old, int result)
     return old->lock_fd >= 0 && result != -DC_BUSY && result != -DC_LIMIT;
 }
 
-int packages_ensure(struct packages *packages, const struct package_wish *wish,
-                    const struct package_asker *asker, struct layer *ret_layer,
-                    struct package_failure *failure, struct engine_refusal *ret_refusal,
-                    struct dc_err *err)
+static int ensure(struct packages *packages, const struct package_wish *wish, struct asking *asking,
+                  struct layer *ret_layer, struct package_failure *failure,
+                  struct engine_refusal *ret_refusal, struct dc_err *err)
 {
+    const struct package_asker *asker = asking->asker;
     const struct launch_runtime *found;
     char key[LAYER_KEY_SIZE];
     char runtime[40];
@@ -404,8 +435,8 @@ int packages_ensure(struct packages *packages, const struct package_wish *wish,
         if (!told && asker->installing)
             asker->installing(asker->context);
         told = true;
-        result = await_install(packages, key, runtime, wish, asker, failure, ret_refusal, err);
-        if (result < 0 && old_one_will_do(&layer, result)) {
+        result = await_install(packages, key, runtime, wish, asking, failure, ret_refusal, err);
+        if (result < 0 && !asking->cancelled && old_one_will_do(&layer, result)) {
             dc_log_err(DC_LOG_WARN, NULL, err, "packages could not be resolved again");
             *ret_layer = layer;
             layer = LAYER_NONE;
@@ -419,6 +450,50 @@ int packages_ensure(struct packages *packages, const struct package_wish *wish,
                    "server's package cache is too small");
 }
 
+int packages_ensure(struct packages *packages, const struct package_wish *wish,
+                    const struct package_asker *asker, struct layer *ret_layer,
+                    struct package_failure *failure, struct engine_refusal *ret_refusal,
+                    struct dc_err *err)
+{
+    struct asking asking = {.asker = asker, .next = packages->asking};
+    struct asking **link = &packages->asking;
+    int result;
+
+    packages->asking = &asking;
+    result = ensure(packages, wish, &asking, ret_layer, failure, ret_refusal, err);
+    while (*link != &asking)
+        link = &(*link)->next;
+    *link = asking.next;
+    return result;
+}
+
+static struct asking *find_asking(const struct packages *packages, const char *project,
+                                  const char *run_id)
+{
+    struct asking *asking = packages->asking;
+
+    while (asking && (!asking->asker->run_id || strcmp(asking->asker->run_id, run_id) != 0 ||
+                      (project && strcmp(asking->asker->project, project) != 0)))
+        asking = asking->next;
+    return asking;
+}
+
+bool packages_asked(const struct packages *packages, const char *project, const char *run_id)
+{
+    return find_asking(packages, project, run_id) != NULL;
+}
+
+bool packages_cancel(struct packages *packages, const char *project, const char *run_id)
+{
+    struct asking *asking = find_asking(packages, project, run_id);
+
+    if (!asking || !asking->install)
+        return false; /* about to be run: the engine has it in a moment */
+    asking->cancelled = true;
+    await_flag_set(&asking->news);
+    return true;
+}
+
 /* --- results ---------------------------------------------------------------------------------- */
 
 int packages_fail_result(const struct package_failure *failure, struct run_result *result,
@@ -426,6 +501,12 @@ int packages_fail_result(const struct package_failure *failure, struct run_resul
 {
     struct dc_buf *text = &result->streams[OUTPUT_STDERR];
 
+    if (failure->cancelled) {
+        const struct launch_ended ended = {.kind = END_CANCELLED};
+
+        run_result_judge(result, &(struct result_evidence){.ended = &ended, .stderr_tail = ""});
+        return run_result_explain(result) ? 0 : dc_fail(err, DC_KERNEL, ENOMEM, "a result");
+    }
     result->outcome = OUTCOME_INSTALL_FAILED;
     result->exit_code = failure->exit_code;
     (void)snprintf(result->message, sizeof(result->message), "%.190s", failure->message);

@@ -52,7 +52,8 @@ bool packages_available(const struct packages *packages, enum package_kind kind,
 
 /* How an install failed. Zero-initialise; release. */
 struct package_failure {
-    int exit_code; /* the installer's */
+    bool cancelled; /* the asker was; nothing else is filled */
+    int exit_code;  /* the installer's */
     char message[256];
     struct dc_buf text; /* its last lines */
 };
@@ -68,6 +69,7 @@ static inline void package_failure_release_auto(struct package_failure *failure)
 struct package_asker {
     const struct run_request *request; /* language and version */
     const char *project;
+    const char *run_id; /* for packages_cancel; may be NULL */
     struct admission_share share;
     void (*installing)(void *context); /* called once when it takes an install; may be NULL */
     void *context;
@@ -79,6 +81,11 @@ DC_MUST int packages_ensure(struct packages *packages, const struct package_wish
                             const struct package_asker *asker, struct layer *ret_layer,
                             struct package_failure *failure, struct engine_refusal *ret_refusal,
                             struct dc_err *err);
+
+/* Is the run waiting for its packages? project NULL: any. */
+bool packages_asked(const struct packages *packages, const char *project, const char *run_id);
+/* Ends its wait: its packages_ensure returns -DC_CONFLICT, failure->cancelled. */
+bool packages_cancel(struct packages *packages, const char *project, const char *run_id);
 
 /* Makes a result of a failed install. */
 DC_MUST int packages_fail_result(const struct package_failure *failure, struct run_result *result,

@@ -9,10 +9,10 @@
 struct install {
     struct packages *packages;
     char key[LAYER_KEY_SIZE];
-    const struct package_wish *wish; /* of the first asker, who waits until the end */
-    const struct package_asker *asker;
+    struct package_wish wish;
+    char project[64]; /* of the first asker, in whose turn it runs */
+    struct admission_share share;
     char runtime[40]; /* "python 3.11.2" */
-    struct await_list waiters;
     unsigned holders; /* tasks that still look at it */
     bool done;
     int result; /* 0 or -DC_code */
@@ -22,12 +22,23 @@ struct install {
     struct install *next;
 };
 
+/* One who waits; the memory is his. */
+struct asking {
+    const struct package_asker *asker;
+    struct install *install; /* NULL: none yet */
+    struct await_flag news;  /* the install is done, or: */
+    bool cancelled;
+    bool told;
+    struct asking *next;
+};
+
 struct packages {
     uv_loop_t *loop;
     struct engine *engine;
     struct packages_options options; /* defaults filled in */
     struct layer_store *store;
     struct install *installs;
+    struct asking *asking;
     struct await_list idle; /* who waits for the last one to end */
     bool evicting;
     struct packages_stats stats;

@@ -106,6 +106,31 @@ int package_wish_settle(struct package_wish *wish, struct dc_err *err)
     return 0;
 }
 
+static bool copy_text(struct package_wish *copy, const struct run_text *from, struct run_text *to)
+{
+    if (!from->length)
+        return true;
+    *to = (struct run_text){dc_arena_copy(&copy->arena, from->bytes, from->length), from->length};
+    return to->bytes != NULL;
+}
+
+int package_wish_copy(const struct package_wish *wish, struct package_wish *ret_copy,
+                      struct dc_err *err)
+{
+    bool good;
+
+    package_wish_init(ret_copy, wish->kind);
+    good = copy_text(ret_copy, &wish->pyproject, &ret_copy->pyproject) &&
+           copy_text(ret_copy, &wish->lock, &ret_copy->lock);
+    for (size_t i = 0; good && i < wish->count; i++) {
+        ret_copy->specs[i] =
+            dc_arena_copy(&ret_copy->arena, wish->specs[i], strlen(wish->specs[i]));
+        good = ret_copy->specs[i] != NULL;
+    }
+    ret_copy->count = good ? wish->count : 0;
+    return good ? 0 : no_memory(err);
+}
+
 bool package_wish_print(const struct package_wish *wish, struct dc_buf *out)
 {
     const struct run_text *texts[] = {&wish->pyproject, &wish->lock};

@@ -55,6 +55,10 @@ DC_MUST int package_wish_settle(struct package_wish *wish, struct dc_err *err);
 DC_MUST int package_wish_read(struct package_wish *wish, const struct run_request *request,
                               struct problems *problems, struct dc_err *err);
 
+/* A copy that needs neither the wish nor its request. ret_copy: to be released in any case. */
+DC_MUST int package_wish_copy(const struct package_wish *wish, struct package_wish *ret_copy,
+                              struct dc_err *err);
+
 /* Appends a text that is equal for equal wishes and differs for different ones. */
 bool package_wish_print(const struct package_wish *wish, struct dc_buf *out);
 

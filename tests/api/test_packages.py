@@ -250,6 +250,25 @@ def test_drained_while_installing(own_server, make_client):
     assert [name for name in layers(server) if name.startswith(".new.")] == []
 
 
+def test_cancelled_while_installing(own_server, make_client):
+    """A run that waits for its packages is queued, and can be cancelled; the install is for the next one."""
+    server = own_server()
+    api = make_client(server, server.create_key()["key"])
+    many = [PIP, "toml==0.10.2", "idna==3.4", "setuptools==69.0.0"]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: api.run(PIP_CODE, packages=many))
+        wait_for(lambda: any(name.startswith(".new.") for name in layers(server)), "an install begins")
+        (listed,) = wait_for(lambda: api.get("/api/runs").json()["runs"], "the run is listed")
+        assert listed["status"] == "queued"
+        assert api.get(f"/api/run/{listed['id']}").json()["status"] == "queued"
+        ended = api.post(f"/api/run/{listed['id']}/cancel").json()
+        assert "outcome" in ended, ended
+        assert (ended["outcome"], ended["exitCode"]) == ("cancelled", 130), ended
+        assert asked.result() == ended
+    assert ok(api.run(PIP_CODE, packages=many)) == "1.16.0\n"
+    assert api.metric("docle_package_installs_total") == 1
+
+
 def test_budget(own_server, make_client):
     """The longest unused go when a new one does not fit beside them."""
     server = own_server("--packages-cache-mb", "1")
