@@ -5,7 +5,7 @@
  *   link.c      what the API process asks and is told
  *   session.c   the network of one run: sockets, names, the log of attempts
  *   stub.c      its resolver on port 53
- *   relay.c     its connections
+ *   relay*.c    its connections
  *
  * Bytes that come from a run are hostile, and so are those of the hosts it talks to. A session's
  * parts never look at another session: what two runs could learn of each other here is only how
@@ -24,7 +24,7 @@
 #include "egress/resolver.h"
 #include "proto/egress.h"
 
-enum { RELAY_BUFFER_BYTES = 256 * 1024, STUB_CONNECTIONS_MAX = 16 };
+enum { RELAY_BUFFER_BYTES = 64 * 1024, STUB_CONNECTIONS_MAX = 16 };
 
 /* First of the addresses that stand for names; those below it stand for nothing. */
 #define SYNTHETIC_FIRST (EGRESS_SYNTHETIC_NET + 0x100)
