@@ -24,7 +24,7 @@
 #include "egress/resolver.h"
 #include "proto/egress.h"
 
-enum { RELAY_BUFFER_BYTES = 64 * 1024, STUB_CONNECTIONS_MAX = 16 };
+enum { RELAY_BUFFER_BYTES = 256 * 1024, STUB_CONNECTIONS_MAX = 16 };
 
 /* First of the addresses that stand for names; those below it stand for nothing. */
 #define SYNTHETIC_FIRST (EGRESS_SYNTHETIC_NET + 0x100)
@@ -99,6 +99,7 @@ struct session {
     uint32_t questions; /* to the stub */
     struct stub_connection *stub_connections;
     uint32_t stub_connection_count;
+    size_t kept_bytes;    /* read for sides that do not take them now */
     uint64_t bytes;       /* relayed, both ways */
     int64_t tokens_bytes; /* that may still be relayed before the next tick, with a rate limit */
     uint32_t listed;

@@ -11,7 +11,13 @@
 
 #include "base/poison.h"
 
-enum { ROUNDS_A_TURN = 8 };
+enum {
+    ROUNDS_A_TURN = 4,
+    /* Beyond this much kept for one run, less is read at a time, so that its connections together,
+     * none of which it reads from, hold little more. */
+    KEPT_MAX_BYTES = 2 * 1024 * 1024,
+    CAREFUL_READ_BYTES = 16 * 1024,
+};
 
 /* --- the end --------------------------------------------------------------------------------- */
 
@@ -34,6 +40,14 @@ void connection_close_end(struct end *end, bool reset)
     end->fd = -1;
 }
 
+static void drop_pending(struct session *session, struct flow *flow)
+{
+    session->kept_bytes -= flow->kept_bytes;
+    flow->kept_bytes = 0;
+    free(flow->pending);
+    flow->pending = NULL;
+}
+
 void connection_finish(struct connection *connection, enum egress_verdict verdict, bool reset)
 {
     struct session *session = connection->session;
@@ -42,7 +56,7 @@ void connection_finish(struct connection *connection, enum egress_verdict verdic
         session_forget_waiter(connection->name, &connection->waiter);
     for (int side = 0; side < SIDES; side++) {
         connection_close_end(&connection->ends[side], reset);
-        free(connection->flows[side].pending);
+        drop_pending(session, &connection->flows[side]);
     }
     session_log(session, connection->name->text, connection->port, verdict,
                 connection->bytes[SIDE_HOST], connection->bytes[SIDE_RUN]);
@@ -118,12 +132,11 @@ static bool flush(struct connection *connection, enum side from)
     }
     if (flow->pending_at < flow->pending_end)
         return false;
-    free(flow->pending);
-    flow->pending = NULL;
+    drop_pending(connection->session, flow);
     return true;
 }
 
-static bool keep(struct flow *flow, const uint8_t *bytes, size_t length)
+static bool keep(struct session *session, struct flow *flow, const uint8_t *bytes, size_t length)
 {
     flow->pending = malloc(length);
     if (!flow->pending)
@@ -131,12 +144,14 @@ static bool keep(struct flow *flow, const uint8_t *bytes, size_t length)
     memcpy(flow->pending, bytes, length);
     flow->pending_at = 0;
     flow->pending_end = length;
+    flow->kept_bytes = length;
+    session->kept_bytes += length;
     return true;
 }
 
 static size_t read_size(const struct session *session)
 {
-    size_t size = RELAY_BUFFER_BYTES;
+    size_t size = session->kept_bytes < KEPT_MAX_BYTES ? RELAY_BUFFER_BYTES : CAREFUL_READ_BYTES;
 
     if (session->limits.bytes_per_second && (uint64_t)session->tokens_bytes < size)
         size = (size_t)session->tokens_bytes;
@@ -187,7 +202,7 @@ static enum pumped pump(struct connection *connection, enum side from)
         if (sent < n) {
             size_t done = sent > 0 ? (size_t)sent : 0;
 
-            if (!keep(flow, buffer + done, (size_t)n - done))
+            if (!keep(session, flow, buffer + done, (size_t)n - done))
                 return PUMP_RESET;
             break;
         }

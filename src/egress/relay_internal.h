@@ -22,8 +22,9 @@ struct flow {
     uint8_t *pending; /* read and not yet passed on; NULL: nothing */
     size_t pending_at;
     size_t pending_end;
-    bool ended;  /* no more will come */
-    bool passed; /* and the other side knows */
+    size_t kept_bytes; /* of pending, as counted in the session */
+    bool ended;        /* no more will come */
+    bool passed;       /* and the other side knows */
 };
 
 struct end {
