@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/doctor.h"
 #include "cli/launch.h"
+#include "packages/source.h"
 #include "sandbox/probe.h"
 
 #include "base/poison.h"
@@ -72,6 +73,33 @@ static void look_at_runtimes(struct doctor *doctor, const struct launch_hello *h
             (void)snprintf(line->remedy, sizeof(line->remedy),
                            "docle runtimes refresh; the server's log says why its zygote does not "
                            "serve");
+    }
+}
+
+/* Only what can be read: the index may be named with a password, so the file is its owner's. */
+static void look_at_packages(struct doctor *doctor)
+{
+    static const char *const names[PACKAGE_KINDS] = {"pip for Python", "npm for Node.js"};
+    const struct package_source_options none = {0};
+    DC_AUTO(package_sources_release) struct package_sources sources = {0};
+    char root[SEALED_ROOT_PATH_MAX];
+    struct dc_err err;
+
+    if (config_number(doctor->config, CONFIG_PACKAGES_ENABLED) != 1 ||
+        sealed_root_find(doctor->config, root, &err) < 0 ||
+        package_sources_read(root, &none, &sources, &err) < 0)
+        return;
+    for (int kind = 0; kind < PACKAGE_KINDS; kind++) {
+        bool there = sources.of[kind].available;
+        struct probe_line *line = add_extra(doctor, "packages", there ? PROBE_OK : PROBE_WEAK);
+
+        (void)snprintf(line->found, sizeof(line->found), "%s%s", names[kind],
+                       there ? "" : ": none in the sealed root");
+        if (!there)
+            (void)snprintf(line->remedy, sizeof(line->remedy),
+                           "install %s, then docle runtimes refresh; else runs that ask "
+                           "for packages are refused",
+                           package_kind_name((enum package_kind)kind));
     }
 }
 
@@ -165,6 +193,7 @@ static void examine(struct doctor *doctor)
     probe_host(config_number(doctor->config, CONFIG_UID_BASE), &doctor->host);
     doctor->level = doctor->host.level;
     look_at_root(doctor);
+    look_at_packages(doctor);
     look_at_launcher(doctor);
     look_at_network(doctor);
     look_at_limits(doctor);

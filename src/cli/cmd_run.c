@@ -401,7 +401,7 @@ static int plan_packages(struct run_call *run, const struct config *config, stru
     if (!source->available)
         return dc_fail(err, DC_INVALID, 0,
                        "packages cannot be installed: install %s and run `docle runtimes "
-                       "refresh --force`",
+                       "refresh`",
                        package_kind_name(run->wish.kind));
     return 0;
 }

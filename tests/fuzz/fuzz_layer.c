@@ -18,7 +18,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct layer_store *store;
-static char top[] = "/tmp/docle-fuzz-XXXXXX";
+static char top[256];
 
 static void end(void)
 {
@@ -34,9 +34,11 @@ static void end(void)
 
 static void begin(void)
 {
-    char dir[64];
+    const char *parent = getenv("TMPDIR");
+    char dir[sizeof(top) + 16];
     struct dc_err err;
 
+    (void)snprintf(top, sizeof(top), "%.200s/docle-fuzz-XXXXXX", parent ? parent : "/tmp");
     if (!mkdtemp(top))
         abort();
     (void)snprintf(dir, sizeof(dir), "%s/packages", top);
