@@ -11,7 +11,8 @@ import pytest
 from launcher import Launcher
 
 FIRST, SECOND, POISONED, ABSENT = (bytes([n] * 16) for n in (0xAA, 0xBB, 0xCC, 0xDD))
-THREADS, LARGE = (bytes([n] * 16) for n in (0xEE, 0x99))
+THREADS, LARGE, NUMPY = (bytes([n] * 16) for n in (0xEE, 0x99, 0x77))
+SEEDED = "import os\ndef seed():\n    global state\n    state = os.urandom(8).hex()\nseed()\n"  # as numpy's does
 THREAD_CODE = "import threading, time; threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()"
 IMPORTED = "import sys; print({name!r} in sys.modules); import {name}"
 WHERE = "import sysconfig, site; place = site.getsitepackages()[0]\n"
@@ -70,6 +71,9 @@ def layers():
         for layer, name, code in ((THREADS, "threads", THREAD_CODE), (LARGE, "large", "x = bytearray(b'x') * (300 << 20)")):
             write(top, layer, {f"{name}.py": code, f"{name}-1.dist-info/METADATA": f"Name: {name}\nVersion: 1\n",
                                f"{name}-1.dist-info/top_level.txt": name})
+        write(top, NUMPY, {"numpy/__init__.py": "from . import random\n", "numpy/random/__init__.py": SEEDED,
+                           "numpy-1.dist-info/METADATA": "Name: numpy\nVersion: 1\n",
+                           "numpy-1.dist-info/top_level.txt": "numpy"})
         write(top, FIRST, {"first-1.dist-info/METADATA": "Name: first\nVersion: 1\n",
                            "first-1.dist-info/RECORD": "first/__init__.py,,\n"})
         elsewhere = pathlib.Path(private, "secret")
@@ -211,6 +215,14 @@ def test_warm_is_replaced(warm_launcher):
     warm_launcher.warm(SECOND, "nothing-such")
     assert output(warm_launcher.run("import first; print(first.name)", layer=FIRST)) == "first"
     assert output(warm_launcher.run("print(1)", layer=SECOND)) == "1"
+
+
+def test_forks_draw_other_numbers(warm_launcher):
+    """The generator that numpy makes at its import would be the same in all forks."""
+    warm_launcher.warm(NUMPY, "numpy")
+    wait_for(lambda: imported(warm_launcher, NUMPY, "numpy"))
+    states = {output(warm_launcher.run("import numpy; print(numpy.random.state)", layer=NUMPY)) for _ in range(8)}
+    assert len(states) == 8, states
 
 
 @pytest.mark.parametrize("layer, name", [(THREADS, "threads"), (LARGE, "large"), (ABSENT, "absent")])
