@@ -104,7 +104,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
         {"network.private", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
          "Exceptions from the rule that runs reach public addresses only: names, addresses or "
          "networks, each with a port if wanted, separated by commas, such as "
-         "db.internal:5432,10.1.0.0/16. A run still has to name the host."},
+         "db.internal:5432,10.1.0.0/16. A run still has to name the host; * does not."},
     [CONFIG_NETWORK_BLOCKED_PORTS] = {"network.blocked_ports", CONFIG_TEXT, 0, 0, "25", NULL, NULL,
                                       false, "LIST",
                                       "Ports that no run may name, separated by commas."},

@@ -104,7 +104,7 @@ const struct egress_rule *host_policy_find(const struct host_policy *policy, con
                 *ret_verdict = EGRESS_DENIED_PORT;
             continue;
         }
-        if (!found || rule->trusted)
+        if (!found || rule->trusted || found->kind == EGRESS_RULE_ANY)
             found = rule;
         *ret_verdict = EGRESS_ALLOWED;
     }

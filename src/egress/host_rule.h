@@ -59,7 +59,7 @@ struct host_policy {
 bool host_policy_knows(const struct host_policy *policy, const char *name);
 
 /* The rule that lets a connection through, or NULL; *ret_verdict says why not. A trusted rule comes
- * before others. */
+ * before others, and ANY behind them. */
 const struct egress_rule *host_policy_find(const struct host_policy *policy, const char *name,
                                            uint16_t port, enum egress_verdict *ret_verdict);
 

@@ -101,7 +101,8 @@ static void refuse(struct session *session, int fd, uint32_t address, uint16_t p
     relay_reset_fd(fd);
 }
 
-static void begin(struct session *session, int fd, struct name *name, uint16_t port, bool trusted)
+static void begin(struct session *session, int fd, struct name *name, uint16_t port,
+                  const struct egress_rule *rule)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     struct dc_err err;
@@ -117,7 +118,8 @@ static void begin(struct session *session, int fd, struct name *name, uint16_t p
     connection->session = session;
     connection->name = name;
     connection->port = port;
-    connection->trusted = trusted;
+    connection->trusted = rule->trusted;
+    connection->public_only = rule->kind == EGRESS_RULE_ANY;
     connection->ends[SIDE_RUN].fd = fd;
     connection->ends[SIDE_HOST].fd = -1;
     connection->active_ns = dc_now();
@@ -164,7 +166,7 @@ static void accepted(struct session *session, int fd)
         verdict = EGRESS_LIMIT;
     }
     if (rule)
-        begin(session, fd, name, port, rule->trusted);
+        begin(session, fd, name, port, rule);
     else
         refuse(session, fd, address, port, name, verdict);
 }

@@ -48,7 +48,8 @@ static bool address_allowed(const struct connection *connection,
         return false;
     if (connection->trusted)
         return class != ADDRESS_LINK && class != ADDRESS_METADATA;
-    return host_exceptions_hold(&connection->session->egress->exceptions, connection->name->text,
+    return !connection->public_only &&
+           host_exceptions_hold(&connection->session->egress->exceptions, connection->name->text,
                                 &address->any, connection->port);
 }
 

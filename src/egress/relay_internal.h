@@ -42,7 +42,8 @@ struct connection {
     struct name *name;
     uint16_t port;
     bool trusted;
-    bool waiting; /* for the name */
+    bool public_only; /* `*` let it through, which means public hosts: no exceptions */
+    bool waiting;     /* for the name */
     size_t next_address;
     int64_t deadline_ns; /* of the states before relaying */
     int64_t active_ns;

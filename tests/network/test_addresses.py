@@ -108,6 +108,9 @@ def test_any_host_is_any_public_host(lenient, world):
     mark = world.mark()
     assert hello(lenient, "other.test", 5432, ["*:5432"]) == ("ok", [("other.test", 5432, "allowed")])
     assert hello(lenient, "bad-link.test", 5432, ["*:5432"])[1] == [("bad-link.test", 5432, "denied_address")]
+    # Nor the exceptions: whoever writes the name's zone would choose among them.
+    assert hello(lenient, "bad-private-192.test", 5432, ["*:5432"])[1][0][2] == "denied_address"
+    assert hello(lenient, "bad-private-192.test", 5432, ["*:5432", "*.bad-private-192.test:5432"])[0] == "ok"
     assert "tcp 169.254.169.254 5432" not in world.since(mark)
 
 

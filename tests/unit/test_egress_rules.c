@@ -265,6 +265,11 @@ static void test_policy(void **state)
     assert_non_null(host_policy_find(&policy, "x.c.example", 443, &verdict));
     assert_null(host_policy_find(&policy, "d.example", 443, &verdict));
     assert_int_equal(verdict, EGRESS_DENIED_HOST);
+    policy.rules[3] = policy.rules[0];
+    policy.rules[0] = rule_of("*:80");
+    policy.rule_count = 4;
+    assert_ptr_equal(host_policy_find(&policy, "a.example", 80, &verdict), &policy.rules[3]);
+    assert_ptr_equal(host_policy_find(&policy, "e.example", 80, &verdict), &policy.rules[0]);
     assert_true(host_policy_ports(&policy, ports, DC_NET_PORTS_MAX, &count));
     assert_int_equal(count, 3);
     assert_int_equal(ports[0], 80);
