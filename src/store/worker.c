@@ -56,7 +56,8 @@ static int64_t due_of(const struct store_op *op)
     return op->queued_at + op->patience_ms * DC_NS_PER_MS;
 }
 
-/* True when the queue wants to be served sooner than before. */
+/* True when the queue wants to be served sooner than before: for an impatient one, or a full batch.
+ */
 static bool push(struct op_queue *queue, struct store_op *op)
 {
     bool sooner = !queue->head || due_of(op) < queue->due;
@@ -70,7 +71,7 @@ static bool push(struct op_queue *queue, struct store_op *op)
         queue->head = op;
     queue->tail = op;
     queue->count++;
-    return sooner;
+    return sooner || queue->count == STORE_BATCH_MAX;
 }
 
 /* Takes the first max operations, a list of its own. */
@@ -89,7 +90,7 @@ static struct store_op *pop(struct op_queue *queue, unsigned max)
     if (!queue->head)
         queue->tail = NULL;
     else
-        queue->due = due_of(queue->head); /* there are too many to wait for more anyway */
+        queue->due = 0; /* what is left over has waited for a whole batch */
     return first;
 }
 

@@ -305,6 +305,36 @@ static void test_lazy_writes_keep_company(void **state)
     assert_int_equal(fixture_number(w->base.path, "SELECT COUNT(*) FROM runs"), 2);
 }
 
+static void test_impatient_writes_wait_for_no_batch(void **state)
+{
+    enum { FOR_EVER_MS = 3600000, LEFT_OVER = 2 };
+    struct work *w = *state;
+    static struct store_op ops[2 * STORE_BATCH_MAX + LEFT_OVER];
+    struct store_op *full = &ops[STORE_BATCH_MAX + LEFT_OVER];
+    struct gate gate;
+    struct dc_err err;
+
+    /* More than one commit takes, and the last of them will not wait. */
+    gate_close(&gate, w->worker);
+    for (int i = 0; i < STORE_BATCH_MAX + LEFT_OVER; i++) {
+        ops[i] = (struct store_op){.run = run_half, .done = count_done, .patience_ms = FOR_EVER_MS};
+        if (i == STORE_BATCH_MAX + LEFT_OVER - 1)
+            ops[i].patience_ms = 0;
+        assert_ok(store_write(w->worker, &ops[i], &err), err);
+    }
+    gate_open(&gate);
+    wait_done(1 + STORE_BATCH_MAX + LEFT_OVER);
+
+    /* A full batch waits for nobody. */
+    for (int i = 0; i < STORE_BATCH_MAX; i++) {
+        full[i] =
+            (struct store_op){.run = run_half, .done = count_done, .patience_ms = FOR_EVER_MS};
+        assert_ok(store_write(w->worker, &full[i], &err), err);
+    }
+    wait_done(1 + 2 * STORE_BATCH_MAX + LEFT_OVER);
+    assert_int_equal(counter.done, 1 + 2 * STORE_BATCH_MAX + LEFT_OVER);
+}
+
 static void test_free_finishes_what_was_submitted(void **state)
 {
     enum { JOBS = 200 };
@@ -596,6 +626,7 @@ int main(void)
         with_worker(test_a_failed_operation_leaves_nothing),
         with_worker(test_full_queue_is_busy),
         with_worker(test_lazy_writes_keep_company),
+        with_worker(test_impatient_writes_wait_for_no_batch),
         with_worker(test_free_finishes_what_was_submitted),
         with_worker(test_readers_see_commits),
         with_worker(test_reader_refuses_writes),
