@@ -2,8 +2,6 @@
 
 #include <stdbool.h>
 
-#include "base/auto.h"
-
 #include "base/poison.h"
 
 enum { WATCHED_MAX = 8 };
@@ -12,13 +10,6 @@ static struct watched {
     PyObject *thing;
     Py_ssize_t measure;
 } watched[WATCHED_MAX];
-
-static void py_drop(PyObject *object)
-{
-    Py_XDECREF(object);
-}
-
-DC_AUTO_DEFINE(PyObject *, py_drop)
 
 static Py_ssize_t measure(PyObject *thing)
 {

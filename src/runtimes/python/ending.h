@@ -6,9 +6,7 @@
 #ifndef DOCLE_RUNTIMES_PYTHON_ENDING_H
 #define DOCLE_RUNTIMES_PYTHON_ENDING_H
 
-#define Py_LIMITED_API 0x03080000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "runtimes/python/object.h"
 
 /* In the zygote: remembers the sizes of containers, and what functions return as numbers. things: a
  * tuple of at most 8. None, or NULL with a Python error set. */

@@ -16,13 +16,6 @@ enum { SETTING_TIME_ZONE = 1, SETTING_INTERPRETER = 2 };
 
 static const char workspace[] = "/workspace";
 
-static void py_drop(PyObject *object)
-{
-    Py_XDECREF(object);
-}
-
-DC_AUTO_DEFINE(PyObject *, py_drop)
-
 int start_reseed(const struct start *start, long zygote_pid)
 {
     DC_AUTO(py_drop) PyObject *seeded = NULL;

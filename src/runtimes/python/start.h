@@ -6,10 +6,7 @@
 #ifndef DOCLE_RUNTIMES_PYTHON_START_H
 #define DOCLE_RUNTIMES_PYTHON_START_H
 
-#define Py_LIMITED_API 0x03080000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
+#include "runtimes/python/object.h"
 #include "zygote/zygote.h"
 
 /* What the child needs of the zygote's objects; owned for the life of the process. */
