@@ -22,6 +22,11 @@ enum cli_exit {
     CLI_RUN_FAILED = 125, /* `docle run`: no result, so no program's exit code */
 };
 
+/* A set of settings: 1 << enum config_id. */
+__extension__ typedef unsigned __int128 cli_settings;
+
+#define CLI_SETTING(id) ((cli_settings)1 << (id))
+
 struct cli_option {
     const char *name;     /* long name; NULL ends a list */
     char letter;          /* short name, or 0 */
@@ -37,14 +42,14 @@ struct cli_command {
     const char *summary; /* one line */
     const char *detail;  /* further sentences for --help and the manual, or NULL */
     const struct cli_option *options;
-    uint64_t settings;     /* 1 << enum config_id: settings that may be given as flags */
+    cli_settings settings; /* that may be given as flags */
     enum cli_exit trouble; /* exit code when run() fails */
     /* Returns an exit code, or -DC_code with err filled. */
     int (*run)(struct cli_call *call, struct dc_err *err);
 };
 
-#define CLI_SETTING(id) (UINT64_C(1) << (id))
 #define CLI_ALL_SETTINGS (CLI_SETTING(CONFIG_KEYS) - 1)
+_Static_assert(CONFIG_KEYS < 128, "a bit per setting");
 
 /* One invocation. */
 struct cli_call {
