@@ -28,7 +28,7 @@ test: ## everything; ends with "N passed, N failed"
 	@tools/setup build test
 	@tests/run
 
-check: ## format, layers, manuals, shell scripts
+check: build ## format, layers, manuals, shell scripts
 	@tools/setup build test
 	@tools/check
 

@@ -153,7 +153,7 @@ static void probe_calls(struct probe_report *report)
 static const char *const controller_names[] = {
     [CG_MEMORY] = "memory", [CG_PIDS] = "pids", [CG_CPUACCT] = "cpuacct", [CG_CPU] = "cpu"};
 
-/* The group that ours go into: our own, or its parent when a launcher moved us (cgroup.c). */
+/* The group that ours go into: our own, or its parent when a launcher moved us (cgroup_tree.c). */
 static void parent_group(const struct cgroup_place *place, char *out, size_t size)
 {
     char *slash;
