@@ -89,8 +89,10 @@ static int create_key(const struct config *config, const struct keys_call *keys,
 
     if (data_dir_open_store(config, &conn, err) < 0 ||
         store_project_ensure(conn, keys->project, now, &project, err) < 0 ||
-        store_key_create(conn, project.id, keys->name ? keys->name : "", STORE_KEY_LIVE, now, raw,
-                         &key, err) < 0)
+        store_key_create(
+            conn,
+            &(struct store_key_new){.project_id = project.id, .name = keys->name ? keys->name : ""},
+            now, raw, &key, err) < 0)
         return -err->code;
     dc_buf_init(&out, 4096);
     print_created(keys, raw, &key, &out);

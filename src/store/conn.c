@@ -7,7 +7,9 @@
 #include <sys/file.h>
 
 #include "base/io.h"
+#include "base/utf8.h"
 #include "store/migrate.h"
+#include "store/projects.h"
 
 #include "base/poison.h"
 
@@ -184,6 +186,32 @@ int conn_keys_changed(struct store_conn *conn, struct dc_err *err)
     if (db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
     return db_run(query, NULL, err);
+}
+
+int conn_check_name(const char *name, bool may_be_empty, struct dc_err *err)
+{
+    size_t length = strlen(name);
+
+    if (!length && !may_be_empty)
+        return dc_fail(err, DC_INVALID, 0, "the name is empty");
+    if (length > STORE_NAME_MAX_BYTES)
+        return dc_fail(err, DC_INVALID, 0, "the name is longer than %d bytes",
+                       STORE_NAME_MAX_BYTES);
+    if (!dc_utf8_valid(name, length))
+        return dc_fail(err, DC_INVALID, 0, "the name is not valid UTF-8");
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            return dc_fail(err, DC_INVALID, 0, "the name holds control characters");
+    }
+    return 0;
+}
+
+void conn_bind_limit(struct db_query *query, int index, int64_t value)
+{
+    if (value)
+        db_bind_int(query, index, value);
+    else
+        db_bind_null(query, index);
 }
 
 int conn_run_text(struct store_conn *conn, const char *sql, const char *one, int64_t *ret_changes,

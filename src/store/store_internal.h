@@ -24,4 +24,10 @@ DC_MUST int conn_keys_changed(struct store_conn *conn, struct dc_err *err);
 DC_MUST int conn_run_text(struct store_conn *conn, const char *sql, const char *one,
                           int64_t *ret_changes, struct dc_err *err);
 
+/* DC_INVALID: not the name of a project or a key. */
+DC_MUST int conn_check_name(const char *name, bool may_be_empty, struct dc_err *err);
+
+/* A limit or a moment that may be none: 0 binds NULL. */
+void conn_bind_limit(struct db_query *query, int index, int64_t value);
+
 #endif

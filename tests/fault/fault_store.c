@@ -92,6 +92,8 @@ static int keep_keys(struct dc_err *err)
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     DC_AUTO(dc_free) struct store_key *keys = NULL;
     char raw[STORE_RAW_KEY_SIZE];
+    const struct store_key_rules rules = {.domains = "example.com", .networks = "192.0.2.1"};
+    DC_AUTO(dc_free) struct store_key *rolled = NULL;
     struct store_key key;
     struct store_key_use use = {.at = 5};
     struct store_project found;
@@ -99,13 +101,18 @@ static int keep_keys(struct dc_err *err)
     int64_t version;
 
     if (store_open(path, &conn, err) < 0 || store_project_find(conn, "default", &found, err) < 0 ||
-        store_key_create(conn, found.id, "k", STORE_KEY_LIVE, 1, raw, &key, err) < 0)
+        store_key_create(conn, &(struct store_key_new){found.id, "k", STORE_KEY_LIVE, rules}, 1,
+                         raw, &key, err) < 0)
         return -err->code;
     memcpy(use.key_id, key.id, sizeof(key.id));
     if (store_keys_touch(conn, &use, 1, err) < 0 ||
+        store_key_roll(conn, found.id, key.id, 10, 1, raw, &rolled, err) < 0 ||
         store_keys_load(conn, &keys, &count, &version, err) < 0 ||
+        store_key_revoke(conn, found.id, rolled->id, 2, err) < 0 ||
         store_key_revoke(conn, found.id, key.id, 2, err) < 0)
         return -err->code;
+    if (strcmp(rolled->rules.domains, rules.domains) != 0)
+        return dc_fail(err, DC_BUG, 0, "a rolled key was read wrong");
     if (count < 1 || !dc_uuid_valid(found.id) || strcmp(found.id, project.id) != 0)
         return dc_fail(err, DC_BUG, 0, "%zu keys, project '%s'", count, found.id);
     for (size_t i = 0; i < count; i++) {

@@ -284,7 +284,9 @@ static void test_key_life(void **state)
     struct dc_err err;
 
     assert_ok(store_keys_version(f->conn, &version, &err), err);
-    assert_ok(store_key_create(f->conn, f->project.id, "ci", STORE_KEY_LIVE, 100, raw, &key, &err),
+    assert_ok(store_key_create(f->conn,
+                               &(struct store_key_new){f->project.id, "ci", STORE_KEY_LIVE, {0}},
+                               100, raw, &key, &err),
               err);
     assert_int_equal(strlen(raw), 56);
     assert_memory_equal(raw, "sk_live_", 8);
@@ -327,7 +329,9 @@ static void test_key_secret_is_not_stored(void **state)
     bool prefix_seen = false;
 
     (void)snprintf(wal, sizeof(wal), "%s-wal", f->path);
-    assert_ok(store_key_create(f->conn, f->project.id, "", STORE_KEY_TEST, 1, raw, &key, &err),
+    assert_ok(store_key_create(f->conn,
+                               &(struct store_key_new){f->project.id, "", STORE_KEY_TEST, {0}}, 1,
+                               raw, &key, &err),
               err);
     assert_memory_equal(raw, "sk_test_", 8);
     for (size_t i = 0; i < 2; i++) {
@@ -350,12 +354,14 @@ static void test_key_refusals(void **state)
     struct store_key key;
     struct dc_err err;
 
-    assert_code(store_key_create(f->conn, "none", "x", STORE_KEY_LIVE, 1, raw, &key, &err),
+    assert_code(store_key_create(f->conn, &(struct store_key_new){"none", "x", STORE_KEY_LIVE, {0}},
+                                 1, raw, &key, &err),
                 DC_NOT_FOUND);
     assert_memory_equal(raw, zeros, sizeof(raw));
-    assert_code(
-        store_key_create(f->conn, f->project.id, "\x01", STORE_KEY_LIVE, 1, raw, &key, &err),
-        DC_INVALID);
+    assert_code(store_key_create(
+                    f->conn, &(struct store_key_new){f->project.id, "\x01", STORE_KEY_LIVE, {0}}, 1,
+                    raw, &key, &err),
+                DC_INVALID);
     assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM api_keys"), 0);
 }
 
@@ -370,8 +376,9 @@ static void test_last_use_goes_forward(void **state)
     struct dc_err err;
 
     for (size_t i = 0; i < 2; i++) {
-        assert_ok(store_key_create(f->conn, f->project.id, "", STORE_KEY_LIVE, (int64_t)i + 1, raw,
-                                   &key[i], &err),
+        assert_ok(store_key_create(f->conn,
+                                   &(struct store_key_new){f->project.id, "", STORE_KEY_LIVE, {0}},
+                                   (int64_t)i + 1, raw, &key[i], &err),
                   err);
         memcpy(uses[i].key_id, key[i].id, sizeof(key[i].id));
     }
@@ -410,7 +417,10 @@ static void test_changes_are_seen(void **state)
     assert_ok(store_ping(other, &err), err);
     assert_true(store_watch_value(&watch) == before);
 
-    assert_ok(store_key_create(other, f->project.id, "", STORE_KEY_LIVE, 1, raw, &key, &err), err);
+    assert_ok(store_key_create(other,
+                               &(struct store_key_new){f->project.id, "", STORE_KEY_LIVE, {0}}, 1,
+                               raw, &key, &err),
+              err);
     after = store_watch_value(&watch);
     assert_true(after != before);
     assert_int_equal(calls, 1);

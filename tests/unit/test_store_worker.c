@@ -406,7 +406,8 @@ static int run_new_key(struct store_conn *conn, void *arg, struct dc_err *err)
     char raw[STORE_RAW_KEY_SIZE];
     struct store_key key;
 
-    return store_key_create(conn, arg, "", STORE_KEY_LIVE, dc_wall_now(), raw, &key, err);
+    return store_key_create(conn, &(struct store_key_new){arg, "", STORE_KEY_LIVE, {0}},
+                            dc_wall_now(), raw, &key, err);
 }
 
 static void count_change(void *arg)
