@@ -16,6 +16,8 @@ extern const struct cli_command command_packages_list;
 extern const struct cli_command command_packages_install;
 extern const struct cli_command command_packages_prune;
 extern const struct cli_command command_packages_warm;
+extern const struct cli_command command_backup;
+extern const struct cli_command command_restore;
 extern const struct cli_command command_bench;
 extern const struct cli_command command_config;
 extern const struct cli_command command_version;

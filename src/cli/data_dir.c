@@ -12,11 +12,9 @@
 
 #include "base/poison.h"
 
-enum { PATH_MAX_BYTES = 2048 };
-
 int data_dir_make(const char *path, mode_t mode, struct dc_err *err)
 {
-    char part[PATH_MAX_BYTES];
+    char part[DATA_DIR_PATH_SIZE];
 
     if ((size_t)snprintf(part, sizeof(part), "%s", path) >= sizeof(part))
         return dc_fail(err, DC_INVALID, 0, "the path '%.64s…' is too long", path);
@@ -110,15 +108,33 @@ static void become_owner(const char *folder, struct stat *ret_info)
     if (setegid(ret_info->st_gid) == 0 && seteuid(ret_info->st_uid) == 0 &&
         eaccess(folder, W_OK | X_OK) == 0)
         return;
-    if (seteuid(0) < 0 || setegid(0) < 0)
+    data_dir_leave();
+}
+
+void data_dir_leave(void)
+{
+    if (getuid() == 0 && (seteuid(0) < 0 || setegid(0) < 0))
         abort(); /* cannot happen: the saved ids are root's */
+}
+
+int data_dir_enter(const struct config *config, char ret_path[static DATA_DIR_PATH_SIZE],
+                   struct dc_err *err)
+{
+    const char *folder = config_text(config, CONFIG_DATA_DIR);
+    struct stat info;
+
+    if (data_dir_make(folder, 0700, err) < 0 ||
+        data_dir_database(folder, ret_path, DATA_DIR_PATH_SIZE, err) < 0)
+        return -err->code;
+    become_owner(folder, &info);
+    return 0;
 }
 
 int data_dir_open_store(const struct config *config, struct store_conn **ret_conn,
                         struct dc_err *err)
 {
     const char *folder = config_text(config, CONFIG_DATA_DIR);
-    char path[PATH_MAX_BYTES];
+    char path[DATA_DIR_PATH_SIZE];
     struct stat info = {0};
 
     if (data_dir_make(folder, 0700, err) < 0 ||

@@ -21,6 +21,16 @@ DC_MUST int data_dir_database(const char *folder, char *ret_path, size_t size, s
 DC_MUST int data_dir_open_store(const struct config *config, struct store_conn **ret_conn,
                                 struct dc_err *err);
 
+/*
+ * For work on the files of the folder itself. Enter makes the folder and, as root, takes the rights
+ * of its owner; leave returns to the caller's own. Between them only files inside the folder are
+ * opened by name. ret_path: of the database.
+ */
+enum { DATA_DIR_PATH_SIZE = 2048 };
+DC_MUST int data_dir_enter(const struct config *config, char ret_path[static DATA_DIR_PATH_SIZE],
+                           struct dc_err *err);
+void data_dir_leave(void);
+
 /* Gives the folder, the files in it and the package layers to a user; follows no link. Other
  * folders inside are left alone. */
 DC_MUST int data_dir_give(const char *path, uid_t uid, gid_t gid, struct dc_err *err);

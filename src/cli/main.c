@@ -31,6 +31,8 @@ const struct cli_command *const cli_commands[] = {
     &command_packages_install,
     &command_packages_prune,
     &command_packages_warm,
+    &command_backup,
+    &command_restore,
     &command_bench,
     &command_config,
     &command_version,

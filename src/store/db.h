@@ -79,6 +79,12 @@ bool db_in_transaction(const struct db *db);
 /* A consistent copy in a new file (mode 0600), durable when it returns. */
 DC_MUST int db_backup(struct db *db, const char *path, struct dc_err *err);
 
+/* Reads the whole file. said: "ok", or the first thing that is wrong with it. */
+DC_MUST int db_check(struct db *db, char *said, size_t size, struct dc_err *err);
+
+/* Folds the log in and makes the file whole without one. DC_BUSY while anybody else has it open. */
+DC_MUST int db_leave_log(struct db *db, struct dc_err *err);
+
 /* Folds the log into the main file as far as readers allow. *ret_left: pages that remain. */
 DC_MUST int db_checkpoint(struct db *db, int *ret_left, struct dc_err *err);
 /* Pages in the log after the last commit of this connection. */

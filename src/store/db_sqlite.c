@@ -475,3 +475,30 @@ int db_backup(struct db *db, const char *path, struct dc_err *err)
         return dc_context(err, "backup '%s'", path);
     return 0;
 }
+
+int db_check(struct db *db, char *said, size_t size, struct dc_err *err)
+{
+    static const char sql[] = "PRAGMA integrity_check(1)";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    bool row;
+
+    if (db_begin_query(db, sql, &query, err) < 0 || db_step(query, &row, err) < 0)
+        return -err->code;
+    db_text(query, 0, said, size);
+    return row ? db_row_read(query, err) : dc_fail(err, DC_BUG, 0, "database: no answer");
+}
+
+int db_leave_log(struct db *db, struct dc_err *err)
+{
+    static const char sql[] = "PRAGMA journal_mode=DELETE";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    char mode[16];
+    bool row;
+
+    if (db_begin_query(db, sql, &query, err) < 0 || db_step(query, &row, err) < 0)
+        return -err->code;
+    db_text(query, 0, mode, sizeof(mode));
+    if (strcmp(mode, "delete") != 0)
+        return dc_fail(err, DC_BUSY, 0, "another process has the database open");
+    return 0;
+}
