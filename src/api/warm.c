@@ -27,7 +27,6 @@ static void name_packages(const struct package_wish *wish, struct dc_buf *out)
     }
 }
 
-/* Only Python has zygotes with packages. */
 static void keep_imported(struct app *app, uint32_t index, const struct package_warm_set *set,
                           const struct layer *layer)
 {
@@ -40,7 +39,7 @@ static void keep_imported(struct app *app, uint32_t index, const struct package_
     request.has_lang = true;
     request.lang = set->lang;
     name_packages(&set->wish, &names);
-    if (set->lang == RUN_PYTHON && index < app->options.packages_warm_sets &&
+    if (index < app->options.packages_warm_sets &&
         engine_warm(app->engine, index, &request, layer->id, dc_buf_str(&names), &err) < 0)
         dc_log_err(DC_LOG_WARN, NULL, &err, "set %u of packages.warm is not kept imported", index);
 }

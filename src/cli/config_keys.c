@@ -175,7 +175,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                               "pandas; node: lodash`."},
     [CONFIG_PACKAGES_ZYGOTE_MB] = {"packages.zygote_mb", CONFIG_NUMBER, 0, 1000000, "1024", NULL,
                                    NULL, false, "MB",
-                                   "Memory for zygotes that have the Python sets of packages.warm "
+                                   "Memory for zygotes that have the sets of packages.warm "
                                    "imported already, of the first 8 of them; 0: none. Their code "
                                    "then runs in the zygote: list what you trust."},
 };

@@ -85,7 +85,7 @@ const char *warm_refusal(struct launcher *launcher, const struct zygote_link *zy
                          const struct zygote_ready *ready)
 {
     /* KERNEL: a fork has the calling thread alone; what others held stays locked in it. */
-    if (ready->threads > 1)
+    if (ready->threads > ready->own_threads)
         return "the packages start threads when they are imported, which forks would miss";
     if (ready->resident_mb > launcher->options.warm_mb)
         return "the packages take more memory than packages.zygote_mb";

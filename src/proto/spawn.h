@@ -132,7 +132,8 @@ struct zygote_spawn {
 };
 
 struct zygote_ready {
-    uint32_t threads; /* of the zygote; more than one is refused by the launcher for CPython */
+    uint32_t threads;       /* of the zygote */
+    uint32_t own_threads;   /* of these: those that the runtime has anyway and forks do without */
     uint32_t learned_pages; /* that children populate ahead */
     uint32_t written_pages; /* of those: that they write to, and so get copies of */
     uint32_t resident_mb;

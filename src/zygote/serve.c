@@ -120,7 +120,9 @@ static int receive_config(struct zygote *zygote, struct dc_err *err)
 
 static int report_ready(struct zygote *zygote, const char *problem, struct dc_err *err)
 {
+    uint32_t own_threads = zygote->hooks->own_threads;
     struct zygote_ready ready = {.threads = count_threads(),
+                                 .own_threads = own_threads ? own_threads : 1,
                                  .learned_pages = (uint32_t)zygote->prefault.pages,
                                  .written_pages = (uint32_t)zygote->prefault.written_pages,
                                  .resident_mb = resident_mb()};

@@ -39,6 +39,8 @@ struct zygote_hooks {
      * Called in the training child too. Return 0, or -1: the child is given up. */
     int (*remake)(void *context);
     int (*reseed)(void *context);
+    uint32_t
+        own_threads;    /* that the runtime has anyway, and forks do without; 0: one, the caller */
     bool skip_training; /* for a server whose children exec anyway */
     void *context;
 };

@@ -318,7 +318,7 @@ def test_switched_off(own_server, make_client):
 
 
 def test_warm_list(own_server, make_client):
-    """Installed when the server starts, imported in a zygote; a set for Node.js is only installed."""
+    """Installed when the server starts, and imported in a zygote."""
     server = own_server("--packages-warm", f"python: {PIP}; node: {NPM}")
     api = make_client(server, server.create_key()["key"])
     wait_for(lambda: api.metric("docle_package_layers") == 2, "the sets are installed")
@@ -326,6 +326,8 @@ def test_warm_list(own_server, make_client):
     wait_for(lambda: ok(api.run(code, packages=[PIP])) == "True\n1.16.0\n", "the zygote serves")
     assert api.run("import six")["outcome"] == "error"
     assert ok(api.run(NPM_CODE, "node", packages=[NPM])) == "172800000\n1000\n"
+    loaded = "console.log(Object.keys(require.cache).includes('/node_modules/ms/index.js'))"
+    wait_for(lambda: ok(api.run(loaded, "node", packages=[NPM])) == "true\n", "the other zygote serves")
     assert api.metric("docle_package_installs_total") == 2
     os.kill(next(pid for pid in descendants(server.pid) if command_of(pid)[0].endswith(b"docle-launcher")),
             signal.SIGKILL)

@@ -11,7 +11,9 @@ import pytest
 from launcher import Launcher
 
 FIRST, SECOND, POISONED, ABSENT = (bytes([n] * 16) for n in (0xAA, 0xBB, 0xCC, 0xDD))
-THREADS, LARGE, NUMPY = (bytes([n] * 16) for n in (0xEE, 0x99, 0x77))
+THREADS, LARGE, NUMPY, RANDOM = (bytes([n] * 16) for n in (0xEE, 0x99, 0x77, 0x66))
+DRAWS = ("const c = require('crypto'); Math.random(); c.randomUUID(); c.randomInt(9);"
+         "module.exports = { random: Math.random, uuid: c.randomUUID, int: c.randomInt };")
 SEEDED = "import os\ndef seed():\n    global state\n    state = os.urandom(8).hex()\nseed()\n"  # as numpy's does
 THREAD_CODE = "import threading, time; threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()"
 IMPORTED = "import sys; print({name!r} in sys.modules); import {name}"
@@ -71,6 +73,7 @@ def layers():
         for layer, name, code in ((THREADS, "threads", THREAD_CODE), (LARGE, "large", "x = bytearray(b'x') * (300 << 20)")):
             write(top, layer, {f"{name}.py": code, f"{name}-1.dist-info/METADATA": f"Name: {name}\nVersion: 1\n",
                                f"{name}-1.dist-info/top_level.txt": name})
+        write(top, RANDOM, {"drawn/index.js": DRAWS})
         write(top, NUMPY, {"numpy/__init__.py": "from . import random\n", "numpy/random/__init__.py": SEEDED,
                            "numpy-1.dist-info/METADATA": "Name: numpy\nVersion: 1\n",
                            "numpy-1.dist-info/top_level.txt": "numpy"})
@@ -223,6 +226,38 @@ def test_forks_draw_other_numbers(warm_launcher):
     wait_for(lambda: imported(warm_launcher, NUMPY, "numpy"))
     states = {output(warm_launcher.run("import numpy; print(numpy.random.state)", layer=NUMPY)) for _ in range(8)}
     assert len(states) == 8, states
+
+
+def loaded(launcher, layer, path):
+    return output(launcher.run(f"console.log(Object.keys(require.cache).includes('/node_modules/{path}'))", "node",
+                               layer=layer)) == "true"
+
+
+def test_warm_node(warm_launcher):
+    """CommonJS and ES modules; a package of the program's own comes first all the same."""
+    assert not loaded(warm_launcher, SECOND, "common/index.js")
+    warm_launcher.warm(SECOND, "common\nesm\nnothing-such\n", lang="node")
+    wait_for(lambda: loaded(warm_launcher, SECOND, "common/index.js"))
+    code = "console.log(require('common')); import('esm').then((m) => console.log(m.default))"
+    assert output(warm_launcher.run(code, "node", layer=SECOND)) == "common\nesm common"
+    own = {"node_modules/common/index.js": b"module.exports = 'own'"}
+    assert output(warm_launcher.run("console.log(require('common'))", "node", files=own, layer=SECOND)) == "own"
+    report = ("console.log(process.pid, process.getuid(), Object.keys(process.env).sort().join(),"
+              " require('fs').readdirSync('/proc/self/fd').length, process.argv.join(), module.children.length)")
+    assert output(warm_launcher.run(report, "node", layer=SECOND)) == output(warm_launcher.run(report, "node"))
+    assert output(warm_launcher.run("try { require('common') } catch (e) { console.log(e.code) }", "node")) == (
+        "MODULE_NOT_FOUND")
+
+
+def test_node_forks_draw_other_numbers(warm_launcher):
+    """What a package draws at its import fills stores of random numbers that all forks would share."""
+    warm_launcher.warm(RANDOM, "drawn", lang="node")
+    wait_for(lambda: loaded(warm_launcher, RANDOM, "drawn/index.js"))
+    code = ("const d = require('drawn'); const c = require('crypto'); console.log(Math.random(), c.randomUUID(),"
+            " c.randomInt(2 ** 40), d.random(), d.uuid(), d.int(2 ** 40), d.int(5, 6), c.randomBytes(8).toString('hex'))")
+    lines = [output(warm_launcher.run(code, "node", layer=RANDOM)).split() for _ in range(8)]
+    for column, values in enumerate(zip(*lines)):
+        assert len(set(values)) == (1 if column == 6 else 8), values
 
 
 @pytest.mark.parametrize("layer, name", [(THREADS, "threads"), (LARGE, "large"), (ABSENT, "absent")])

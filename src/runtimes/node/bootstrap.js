@@ -142,13 +142,16 @@ function main() {
   const vm = require('vm');
   const crypto = require('crypto');
   const { freshFlags, refuseWorkers } = require('./fresh.js');
+  const packages = require('./packages.js');
 
   warm();
   warmModules();
   warmMain(Module, freshFlags);
   const processors = processorsOf(os);
+  const ownThreads = packages.threads();
+  packages.loadListed(docle.turn);
   docle.collectGarbage();
-  const run = docle.serve();
+  const run = docle.serve(ownThreads);
   const path = run.training ? `${__dirname}/training.js` : `${WORKSPACE}/${run.entrypoint}`;
 
   startOverIfNeeded(run, path, freshFlags);
@@ -156,7 +159,7 @@ function main() {
   if (run.alike) settleRandomness(vm, crypto);
   refuseWorkers();
   os.cpus = () => structuredClone(processors);
-  for (const name of Object.keys(Module._cache)) delete Module._cache[name];
+  packages.forgetOthers(Module._cache);
   replaceMain(Module, path);
   docle.guard();
 }

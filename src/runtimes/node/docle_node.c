@@ -2,7 +2,7 @@
  * The addon docle.node: the thin layer between Node and the fork server. Node-API only, so one file
  * serves every Node from 18 on. Used by bootstrap.js alone.
  *
- *   serve()                    in a child only: {training, entrypoint, args, heapMB, alike}; the
+ *   serve(ownThreads)          in a child only: {training, entrypoint, args, heapMB, alike}; the
  *                              C environment is the run's
  *   guard()                    see loop_guard.h
  *   finish(code)               ends the process
@@ -110,13 +110,24 @@ static napi_value run_object(napi_env env, const struct zygote_run *run)
     return object;
 }
 
+static uint32_t number_argument(napi_env env, napi_callback_info info)
+{
+    napi_value arg;
+    size_t count = 1;
+    int32_t number = 0;
+
+    if (napi_get_cb_info(env, info, &count, &arg, NULL, NULL) == napi_ok && count == 1)
+        (void)napi_get_value_int32(env, arg, &number); /* stays 0 when it is not a number */
+    return (uint32_t)number;
+}
+
 static napi_value js_serve(napi_env env, napi_callback_info info)
 {
-    static const struct zygote_hooks hooks = {.remake = remake, .reseed = reseed};
+    static struct zygote_hooks hooks = {.remake = remake, .reseed = reseed};
     struct zygote_run run;
     struct dc_err err;
 
-    (void)info;
+    hooks.own_threads = number_argument(env, info);
     zygote_pid = getpid();
     if (napi_get_uv_event_loop(env, &main_loop) != napi_ok)
         return throw_text(env, "no event loop");
@@ -139,17 +150,6 @@ static napi_value js_guard(napi_env env, napi_callback_info info)
     if (!loop_guard_start(env))
         return throw_text(env, "the loop's guard could not be started");
     return NULL;
-}
-
-static uint32_t number_argument(napi_env env, napi_callback_info info)
-{
-    napi_value arg;
-    size_t count = 1;
-    int32_t number = 0;
-
-    if (napi_get_cb_info(env, info, &count, &arg, NULL, NULL) == napi_ok && count == 1)
-        (void)napi_get_value_int32(env, arg, &number); /* stays 0 when it is not a number */
-    return (uint32_t)number;
 }
 
 static napi_value js_finish(napi_env env, napi_callback_info info)
