@@ -131,18 +131,19 @@ static int network(int link_fd, const struct link_message *message, struct dc_er
     return link_send(link_fd, INIT_NETWORKED, &result, sizeof(result), NULL, 0, err);
 }
 
-static int give_layer(const struct nursery_plan *plan, int link_fd,
+static int give_layer(const struct nursery_plan *plan, uint32_t slot, int link_fd,
                       const struct link_message *message, struct dc_err *err)
 {
     struct init_mount wish;
     struct dc_err reply = {0};
 
     memcpy(&wish, message->body, sizeof(wish));
-    dc_ignore(layers_give(plan, &wish, message->fds[0], &reply)); /* the reply says it */
+    dc_ignore(layers_give(plan, slot, &wish, message->fds[0], &reply)); /* the reply says it */
     return link_send(link_fd, INIT_MOUNTED, &reply, sizeof(reply), NULL, 0, err);
 }
 
-static int serve_once(const struct nursery_plan *plan, int link_fd, struct dc_err *err)
+static int serve_once(const struct nursery_plan *plan, uint32_t slot, int link_fd,
+                      struct dc_err *err)
 {
     int run_filter_fd = plan->run_filter_fd;
     struct link_message message;
@@ -157,7 +158,7 @@ static int serve_once(const struct nursery_plan *plan, int link_fd, struct dc_er
         result = collect(link_fd, &message, run_filter_fd, err);
     else if (message.header.type == INIT_MOUNT &&
              link_message_is(&message, sizeof(struct init_mount), 1))
-        result = give_layer(plan, link_fd, &message, err);
+        result = give_layer(plan, slot, link_fd, &message, err);
     else if (message.header.type == INIT_NETWORK &&
              link_message_is(&message, sizeof(struct launch_network), 1))
         result = network(link_fd, &message, err);
@@ -165,21 +166,22 @@ static int serve_once(const struct nursery_plan *plan, int link_fd, struct dc_er
     return result;
 }
 
-_Noreturn void slot_init_main(const struct nursery_plan *plan, int link_fd)
+_Noreturn void slot_init_main(const struct nursery_plan *plan, uint32_t slot, int link_fd)
 {
     const int keep[] = {link_fd, plan->run_filter_fd, plan->filters->init_fd};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     struct dc_err err;
 
     if (sigaction(SIGCHLD, &ignore, NULL) < 0 ||
-        confine_fds(keep, sizeof(keep) / sizeof(keep[0]), &err) < 0 || loopback_up(&err) < 0)
+        confine_fds(keep, sizeof(keep) / sizeof(keep[0]), &err) < 0 || loopback_up(&err) < 0 ||
+        layers_prepare_slot(plan, slot, &err) < 0)
         _exit(1);
     /* No TIME_WAIT is kept, so that no connection of one run is felt by the next. */
     dc_ignore(dc_write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/tcp_max_tw_buckets", "0", &err));
     pristine_length = snapshot(pristine);
     if (confine_init(plan, &err) < 0 || announce(link_fd, &err) < 0)
         _exit(1);
-    while (serve_once(plan, link_fd, &err) == 0)
+    while (serve_once(plan, slot, link_fd, &err) == 0)
         ;
     _exit(0);
 }

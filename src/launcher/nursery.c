@@ -288,8 +288,11 @@ static void start_zygote(const struct nursery_plan *plan, const struct link_mess
 
 static void start_slot(const struct nursery_plan *plan, const struct link_message *message)
 {
+    struct nursery_slot body;
+
+    memcpy(&body, message->body, sizeof(body));
     if (clone_process(CLONE_NEWPID | CLONE_NEWNET) == 0)
-        slot_init_main(plan, message->fds[0]);
+        slot_init_main(plan, body.index, message->fds[0]);
 }
 
 /* --- the nursery itself ---------------------------------------------------------------------- */

@@ -43,7 +43,7 @@ DC_MUST int nursery_start(const struct nursery_plan *plan, struct nursery *ret_n
 void nursery_stop(struct nursery *nursery);
 
 /* The body of a slot's init; never returns. link_fd: its control link. */
-_Noreturn void slot_init_main(const struct nursery_plan *plan, int link_fd);
+_Noreturn void slot_init_main(const struct nursery_plan *plan, uint32_t slot, int link_fd);
 
 /* layers.c. Makes the detached, read-only mount of the package layers' directory. */
 DC_MUST int layers_open(const char *path, int *ret_fd, struct dc_err *err);
@@ -55,9 +55,11 @@ DC_MUST int layers_take(const struct nursery_plan *plan, const struct nursery_zy
                         struct dc_err *err);
 /* In a zygote: it and its children shall not see them. */
 DC_MUST int layers_hide(struct dc_err *err);
+/* In a slot's init, before it confines itself: makes its place among the layers. */
+DC_MUST int layers_prepare_slot(const struct nursery_plan *plan, uint32_t slot, struct dc_err *err);
 /* In a slot's init: mounts one layer into the mount namespace of a run. */
-DC_MUST int layers_give(const struct nursery_plan *plan, const struct init_mount *wish,
-                        int mounts_fd, struct dc_err *err);
+DC_MUST int layers_give(const struct nursery_plan *plan, uint32_t slot,
+                        const struct init_mount *wish, int mounts_fd, struct dc_err *err);
 
 /* Makes the addresses and sockets of a run that may use the network, in the namespace that the
  * caller is in, and sends them to docle-egress over the channel. */

@@ -47,6 +47,10 @@ static const char *const init[] = {
     "openat2",
     "pidfd_open",
     "pipe2",
+    /* in a fork that mounts packages */
+    "fchdir",
+    "mount",
+    "umount2",
     /* in a fork, which becomes the run's user to read its files */
     "capset",
     "set_robust_list",

@@ -158,6 +158,55 @@ def test_nodes_and_ids_do_not_count(launcher):
     assert {"ro", "nosuid", "nodev"} <= words
 
 
+# Maps of a file of the layer as well as what the process sees of itself; then every text that /proc has about it.
+VIEWS = {"python": WHERE + """
+import mmap, os
+file = open(place + "/first/__init__.py", "rb")
+mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+for top in ("/proc/self", "/proc/self/task/%d" % os.getpid(), "/proc/self/fdinfo", "/proc/self/ns", "/proc/self/fd"):
+    for name in os.listdir(top):
+        path = os.path.join(top, name)
+        try:
+            if os.path.islink(path):
+                print(path, os.readlink(path))
+            elif name not in ("mem", "pagemap", "clear_refs") and os.path.isfile(path):
+                print(path, open(path, "rb").read(1 << 20).decode(errors="replace").replace(chr(0), " "))
+        except OSError:
+            pass
+""", "node": """
+const fs = require('fs');
+fs.openSync('/node_modules/common/index.js');
+for (const top of ['/proc/self', '/proc/self/fdinfo', '/proc/self/fd']) {
+  for (const name of fs.readdirSync(top)) {
+    const path = `${top}/${name}`;
+    try {
+      const info = fs.lstatSync(path);
+      if (info.isSymbolicLink()) console.log(path, fs.readlinkSync(path));
+      else if (info.isFile() && !['mem', 'pagemap', 'clear_refs'].includes(name)) {
+        console.log(path, String(fs.readFileSync(path)));
+      }
+    } catch { /* not ours to read */ }
+  }
+}
+"""}
+
+
+def host_words(layers):
+    """What would give away where the layers are: every folder on the way, and the layers' names."""
+    return [layers.parent.name, str(layers.parent.parent), FIRST.hex(), SECOND.hex(), "/tree", "docle-layers"]
+
+
+@pytest.mark.parametrize("lang, layer", [("python", FIRST), ("node", SECOND)])
+def test_the_host_is_out_of_sight(launcher, layers, lang, layer):
+    """A mount table shows where in its file system a mount has its root."""
+    out = launcher.run(VIEWS[lang], lang, layer=layer).out
+    lines = [line for line in out.splitlines() if " overlay packages " in line]
+    assert lines and all(" / /" in line for line in lines), out[-3000:]
+    # The temporary folder's own name also occurs inside.
+    words = [word for word in host_words(layers) if word not in ("/tmp", "/")]
+    assert [line for line in out.splitlines() if any(word in line for word in words)] == []
+
+
 def test_a_link_is_not_followed(launcher):
     """Whoever took over the API process could put one there."""
     ended = launcher.run("import first; print(first.name)", layer=POISONED)
@@ -210,6 +259,16 @@ def test_warm(warm_launcher):
               " if l.startswith(('CapEff', 'CapBnd', 'Seccomp:', 'NoNewPrivs'))], os.listdir('/proc/self/fd')[:3],"
               " sorted(os.environ))")
     assert output(warm_launcher.run(report, layer=FIRST)) == output(warm_launcher.run(report))
+
+
+@pytest.mark.parametrize("lang, layer, name", [("python", FIRST, "first"), ("node", SECOND, "common")])
+def test_the_host_is_out_of_sight_of_a_warm_one(warm_launcher, layers, lang, layer, name):
+    warm_launcher.warm(layer, name, lang=lang)
+    wait_for(lambda: "with packages" in warm_launcher.log())
+    out = warm_launcher.run(VIEWS[lang], lang, layer=layer).out
+    assert " overlay packages " in out
+    words = [word for word in host_words(layers) if word not in ("/tmp", "/")]
+    assert [line for line in out.splitlines() if any(word in line for word in words)] == []
 
 
 def test_warm_is_replaced(warm_launcher):
