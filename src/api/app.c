@@ -84,7 +84,8 @@ int app_open(const struct app_options *options, struct launcher_keeper *keeper,
     if (uv_loop_init(&app->loop) < 0)
         return dc_fail(err, DC_KERNEL, ENOMEM, "event loop");
     app->loop_ready = true;
-    if (open_store(app, err) < 0 || call_server_listen(app, err) < 0)
+    if (outbound_new(&app->options.outbound, &app->outbound, err) < 0 || open_store(app, err) < 0 ||
+        call_server_listen(app, err) < 0)
         return -err->code;
     *ret_app = dc_take(app);
     return 0;
@@ -100,6 +101,7 @@ void app_free(struct app *app)
     store_worker_free(app->worker); /* ends what was left to it */
     history_free(app->history);
     packages_free(app->packages);
+    outbound_free(app->outbound);
     store_conn_free(app->store);
     if (app->watching)
         store_watch_release(&app->watch);
@@ -232,6 +234,7 @@ static void shut(void *arg)
         packages_drain(app->packages);
     wait_answers(app);
     app->stopping = true;
+    outbound_stop(app->outbound);
     await_flag_set(&app->upkeep_due);
     while (app->background > 1) /* all but this one */
         background_sleep(SHUT_POLL_MS);
@@ -288,7 +291,8 @@ static int open_parts(struct app *app, struct dc_err *err)
 {
     store_conn_free(dc_take(app->store));
     open_upkeep(app);
-    if (store_worker_start(app->options.database_path, &app->worker, err) < 0 ||
+    if (outbound_start(app->outbound, &app->loop, err) < 0 ||
+        store_worker_start(app->options.database_path, &app->worker, err) < 0 ||
         history_open(app->worker, &app->history, err) < 0 || open_signals(app, err) < 0 ||
         (app->options.packages.dir &&
          packages_open(&app->loop, &app->options.packages, &app->packages, err) < 0) ||
@@ -302,6 +306,7 @@ static int open_parts(struct app *app, struct dc_err *err)
 int app_serve(struct app *app, struct dc_err *err)
 {
     if (open_parts(app, err) < 0) {
+        outbound_stop(app->outbound);
         close_handles(app);
         (void)uv_run(&app->loop, UV_RUN_DEFAULT);
         return -err->code;

@@ -10,7 +10,8 @@
  *   app_free                everything is gone; then launcher_keeper_release
  *
  * After app_open the server needs: its data folder (read, write, create), the listening socket, the
- * keeper's descriptor. It opens no other file.
+ * keeper's descriptor, and what names are resolved with (resolv.conf and its like). It opens no
+ * other file: certificates are read by app_open.
  */
 #ifndef DOCLE_API_APP_H
 #define DOCLE_API_APP_H
@@ -20,6 +21,7 @@
 
 #include "base/auto.h"
 #include "base/error.h"
+#include "outbound/outbound.h"
 #include "packages/packages.h"
 #include "runs/admission.h"
 #include "runs/engine.h"
@@ -38,6 +40,7 @@ struct app_options {
     struct admission_share share;     /* caps of each project; 0: 8 × cores running, 100 queued */
     struct engine_options engine;     /* queue bound and waits */
     struct packages_options packages; /* dir NULL: no run gets packages */
+    struct outbound_options outbound; /* requests that the server makes itself */
     const char *packages_warm;        /* sets to install ahead, see packages/warm.h; NULL: none */
     uint32_t packages_warm_sets;      /* the first of them may be kept imported */
 

@@ -31,6 +31,7 @@ struct app {
     struct store_worker *worker;
     struct history *history;
     struct engine *engine;
+    struct outbound *outbound; /* requests of the server itself */
     struct packages *packages; /* NULL: none are installed */
     struct http_server *http;
     uv_signal_t signals[3];

@@ -177,6 +177,8 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .engine = {.queued_max = config_number(config, CONFIG_QUEUE_MAX),
                    .wait_max_ms = 1000 * config_number(config, CONFIG_QUEUE_WAIT_SECONDS)},
         .packages = server->packages.options,
+        .outbound = {.proxy = config_text(config, CONFIG_OUTBOUND_PROXY),
+                     .ca_file = config_text(config, CONFIG_OUTBOUND_CA_FILE)},
         .packages_warm = config_text(config, CONFIG_PACKAGES_WARM),
         .packages_warm_sets = server->plan.options.warm_sets,
         .metrics_token = config_text_or_null(config, CONFIG_METRICS_TOKEN),

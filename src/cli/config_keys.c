@@ -178,4 +178,13 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                    "Memory for zygotes that have the sets of packages.warm "
                                    "imported already, of the first 8 of them; 0: none. Their code "
                                    "then runs in the zygote: list what you trust."},
+    [CONFIG_OUTBOUND_PROXY] =
+        {"outbound.proxy", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "URL",
+         "HTTP proxy, such as http://proxy:3128, for requests that the server makes itself. Empty: "
+         "none; the environment's http_proxy and its like do not count."},
+    [CONFIG_OUTBOUND_CA_FILE] = {"outbound.ca_file", CONFIG_TEXT, 0, 0, "", NULL, NULL, false,
+                                 "FILE",
+                                 "Certificates, in PEM, that requests of the server itself trust. "
+                                 "Empty: the system's. Read "
+                                 "once, at the start."},
 };

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -139,9 +141,22 @@ int confine_become(const struct confine_identity *identity, struct dc_err *err)
     return set_capabilities(UINT64_C(1) << CAP_NET_BIND_SERVICE, err);
 }
 
+/* Where resolv.conf leads to: its folder, since the file is replaced when the network changes. When
+ * that is /etc itself the file alone will do: whoever edits it there restarts the server. */
+static void folder_of_resolver(char out[static PATH_MAX])
+{
+    char *slash = realpath("/etc/resolv.conf", out) ? strrchr(out, '/') : NULL;
+
+    if (slash && slash != out)
+        *slash = '\0';
+    if (!slash || strcmp(out, "/etc") == 0)
+        (void)snprintf(out, PATH_MAX, "/etc/resolv.conf");
+}
+
 static int seal_paths(const char *data_dir, const char *config_file, struct dc_err *err)
 {
     char folder[CONFINE_PATH_MAX] = "/nonexistent";
+    char resolver[PATH_MAX];
     const struct seal_grant grants[] = {
         {data_dir, SEAL_GRANT_OWN},
         {"/dev/null", SEAL_GRANT_USE},
@@ -149,8 +164,17 @@ static int seal_paths(const char *data_dir, const char *config_file, struct dc_e
         {"/proc/self", SEAL_GRANT_READ}, /* the process's own figures */
         {"/etc/localtime", SEAL_GRANT_READ},
         {folder, SEAL_GRANT_READ},
+        /* Names of the hosts that the server itself asks: docs/adr/0011-outbound-requests.md. */
+        {"/etc/resolv.conf", SEAL_GRANT_READ},
+        {"/etc/hosts", SEAL_GRANT_READ},
+        {"/etc/nsswitch.conf", SEAL_GRANT_READ},
+        {"/etc/host.conf", SEAL_GRANT_READ},
+        {"/etc/gai.conf", SEAL_GRANT_READ},
+        {resolver, SEAL_GRANT_READ},
     };
     char *slash;
+
+    folder_of_resolver(resolver);
 
     /* The folder, not the file: editors replace a file by another one of the same name. */
     if (config_file) {
