@@ -140,6 +140,10 @@ void run_request_set_policy(struct run_request *request, enum policy_field field
 DC_MUST int run_request_check(struct run_request *request, const struct run_limits *limits,
                               struct problems *problems, struct dc_err *err);
 
+/* Deepest nesting of a JSON text; brackets inside strings do not count. The text need not be valid.
+ * Check it before parsing: the parser calls itself for each level, and a task's stack is small. */
+size_t run_json_depth(const char *text, size_t length);
+
 bool run_request_has_layer(const struct run_request *request);
 
 /* "python", "node". */

@@ -7,10 +7,6 @@
 /* Fails with DC_KERNEL, ENOMEM. */
 int run_request_no_memory(struct dc_err *err);
 
-/* Deepest nesting of a JSON text; brackets inside strings do not count. The text need not be valid.
- * Check it before parsing: the parser calls itself for each level, and a task's stack is small. */
-size_t run_json_depth(const char *text, size_t length);
-
 /* A workspace path (or glob of such) that is also well-formed text without control characters and
  * not nested too deep. */
 bool run_path_valid(const char *path, size_t length);
