@@ -81,6 +81,11 @@ int app_open(const struct app_options *options, struct launcher_keeper *keeper,
     app->metrics.started_ns = dc_wall_now();
     key_table_init(&app->keys);
     fill_defaults(&app->options);
+    app->key_rates = rate_table_new(APP_RATES_MAX);
+    app->address_rates = rate_table_new(APP_RATES_MAX);
+    app->user_rates = rate_table_new(APP_RATES_MAX);
+    if (!app->key_rates || !app->address_rates || !app->user_rates)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "server");
     if (uv_loop_init(&app->loop) < 0)
         return dc_fail(err, DC_KERNEL, ENOMEM, "event loop");
     app->loop_ready = true;
@@ -106,6 +111,10 @@ void app_free(struct app *app)
     if (app->watching)
         store_watch_release(&app->watch);
     key_table_release(&app->keys);
+    rate_table_free(app->key_rates);
+    rate_table_free(app->address_rates);
+    rate_table_free(app->user_rates);
+    counters_release(&app->key_runs);
     dc_close(app->lock_fd);
     free(app);
 }
@@ -323,8 +332,9 @@ int app_serve(struct app *app, struct dc_err *err)
 }
 
 void app_set_limits(struct app *app, const struct run_limits *limits,
-                    const struct admission_share *share)
+                    const struct admission_share *share, const struct app_rates *rates)
 {
+    app->options.rates = *rates;
     app->options.limits = *limits;
     app->options.share = *share;
 }

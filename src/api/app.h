@@ -30,6 +30,12 @@
 
 struct app;
 
+/* Requests in a minute; 0: no limit. */
+struct app_rates {
+    uint32_t open_per_minute; /* of one address, on what needs no key, and with wrong ones */
+    uint32_t user_per_minute; /* runs of one end user, where the project says nothing */
+};
+
 /* Zero means the default where one is named. Strings are borrowed until app_free. */
 struct app_options {
     const char *listen_host;   /* "127.0.0.1", "::1", "0.0.0.0"; NULL: 127.0.0.1 */
@@ -49,7 +55,8 @@ struct app_options {
     uint32_t body_max_bytes;     /* 0: DC_BODY_MAX_BYTES */
     uint32_t connections_max;    /* 0: 10000 */
     uint32_t history_days;       /* 0: 7 */
-    uint32_t drain_ms;           /* how long SIGTERM lets runs go on; 0: 30000 */
+    struct app_rates rates;
+    uint32_t drain_ms; /* how long SIGTERM lets runs go on; 0: 30000 */
 
     /* Called once on the loop when runs can be accepted for the first time. Optional. */
     void (*ready)(void *context);
@@ -75,8 +82,8 @@ DC_MUST int app_serve(struct app *app, struct dc_err *err);
 /* Ends app_serve as SIGTERM does. On the loop's thread. */
 void app_drain(struct app *app);
 
-/* New ceilings and caps for requests that come from now on. On the loop's thread. */
+/* New ceilings, caps and rates for requests that come from now on. On the loop's thread. */
 void app_set_limits(struct app *app, const struct run_limits *limits,
-                    const struct admission_share *share);
+                    const struct admission_share *share, const struct app_rates *rates);
 
 #endif

@@ -7,6 +7,8 @@
 #include "api/app.h"
 #include "api/key_table.h"
 #include "api/metrics.h"
+#include "limits/counters.h"
+#include "limits/rate.h"
 #include "runs/await.h"
 #include "runs/history.h"
 #include "store/worker.h"
@@ -17,6 +19,7 @@ enum {
     APP_CONNECTIONS_MAX = 10000,
     APP_PROJECT_QUEUED = 100,
     APP_HEARTBEAT_MS = 15000,
+    APP_RATES_MAX = 32768, /* identifiers of a kind whose rate is remembered, 8 MB */
 };
 
 struct app {
@@ -41,6 +44,11 @@ struct app {
     uint64_t keys_mark; /* of the watch, when they were loaded */
     int64_t keys_version;
     bool keys_loaded;
+
+    struct rate_table *key_rates;     /* by key */
+    struct rate_table *address_rates; /* by client address, on what is open to anybody */
+    struct rate_table *user_rates;    /* by project and end user */
+    struct counters key_runs;         /* runs under way of keys with a cap */
 
     struct metrics metrics;
     bool serving;  /* runs could be accepted at least once */

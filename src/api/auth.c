@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "api/app_internal.h"
+#include "api/guard.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "runs/await.h"
@@ -18,13 +19,21 @@ struct loading {
     struct store_key *keys;
     size_t count;
     int64_t version;
+    struct store_project *projects;
+    size_t project_count;
 };
 
 static int run_load(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     struct loading *loading = arg;
 
-    return store_keys_load(conn, &loading->keys, &loading->count, &loading->version, err);
+    if (store_keys_load(conn, &loading->keys, &loading->count, &loading->version, err) < 0)
+        return -err->code;
+    if (store_projects_list(conn, &loading->projects, &loading->project_count, err) == 0)
+        return 0;
+    free(loading->keys);
+    loading->keys = NULL;
+    return -err->code;
 }
 
 static int load(struct app *app, struct dc_err *err)
@@ -35,13 +44,16 @@ static int load(struct app *app, struct dc_err *err)
     if (await_store(app->worker, AWAIT_READ, run_load, &loading, err) < 0)
         return dc_context(err, "load keys");
     if (app->keys_loaded && loading.version < app->keys_version) {
+        free(loading.projects);
         free(loading.keys); /* another task has loaded a later state meanwhile */
         return 0;
     }
     if (key_table_replace(&app->keys, loading.keys, loading.count, err) < 0) {
         free(loading.keys);
+        free(loading.projects);
         return -err->code;
     }
+    key_table_set_projects(&app->keys, loading.projects, loading.project_count);
     app->keys_version = loading.version;
     app->keys_mark = mark;
     app->keys_loaded = true;
@@ -94,6 +106,8 @@ bool auth_check(struct call *call)
     struct dc_err err;
 
     if (!value || !*credentials(value)) {
+        if (!guard_open(call))
+            return false;
         refuse(call, "Missing Authorization header", "missing_api_key",
                "Send \"Authorization: Bearer sk_live_…\" with a key of your project; `docle keys "
                "create` makes one.");
@@ -104,16 +118,21 @@ bool auth_check(struct call *call)
         return false;
     }
     key = key_table_find(&app->keys, credentials(value), strlen(credentials(value)));
+    if (!key && !guard_open(call))
+        return false;
     if (!key) {
         refuse(call, "Invalid API key", "invalid_api_key",
                "The key is unknown or revoked. Check that it was copied whole, or make a new one "
                "with `docle keys create`.");
         return false;
     }
-    key_table_use(&app->keys, key, call->begun_ns);
-    memcpy(call->key_id, key->id, sizeof(call->key_id));
-    memcpy(call->project_id, key->project_id, sizeof(call->project_id));
-    return true;
+    if (key->rules.expires_at && key->rules.expires_at <= call->begun_ns) {
+        refuse(
+            call, "Invalid API key", "expired_api_key",
+            "The key has expired. Make a new one, in the dashboard or with `docle keys create`.");
+        return false;
+    }
+    return guard_key(call, key);
 }
 
 bool auth_is_metrics_token(const struct call *call)

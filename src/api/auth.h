@@ -10,8 +10,8 @@
 #include "api/call.h"
 #include "base/error.h"
 
-/* Fills key_id and project_id from the Authorization header. False: has answered 401 (or an
- * error), the route is not to run. */
+/* Fills who asks from the Authorization header, and sees to it that the key may do this, from here
+ * and now (guard.h). False: has answered, the route is not to run. */
 bool auth_check(struct call *call);
 
 /* Does the call carry the operator's metrics token? */

@@ -10,7 +10,11 @@
 
 #include "base/poison.h"
 
-enum { HEAD_FIELDS_MAX = CALL_FIELDS_MAX + 4, NAME_MAX_BYTES = 64, EXTRA_MAX_BYTES = 64 };
+enum {
+    HEAD_FIELDS_MAX = CALL_FIELDS_MAX + CALL_ADDED_MAX + 4,
+    NAME_MAX_BYTES = 64,
+    EXTRA_MAX_BYTES = 64
+};
 
 /* ---- the request ---- */
 
@@ -62,7 +66,23 @@ static void fill_fields(const struct call *call, const struct call_head *head,
     fields[count++] = (struct http_answer_field){"X-Request-Id", call->request_id};
     for (size_t i = 0; i < CALL_FIELDS_MAX && head->fields[i].name; i++)
         fields[count++] = (struct http_answer_field){head->fields[i].name, head->fields[i].value};
+    for (size_t i = 0; i < call->added_count; i++)
+        fields[count++] = (struct http_answer_field){call->added[i].name, call->added[i].value};
     fields[count] = (struct http_answer_field){NULL, NULL};
+}
+
+void call_add_field(struct call *call, const char *name, const char *value)
+{
+    if (value && call->added_count < CALL_ADDED_MAX)
+        call->added[call->added_count++] = (struct call_field){name, value};
+}
+
+void call_client(const struct call *call, struct http_address *ret_address)
+{
+    char text[HTTP_ADDRESS_SIZE];
+
+    http_exchange_client(call->http, text);
+    (void)http_address_parse(text, strlen(text), ret_address); /* printed by the same module */
 }
 
 void call_reply(struct call *call, const struct call_head *head, struct dc_buf *body)

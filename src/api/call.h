@@ -13,10 +13,23 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/uuid.h"
+#include "net/http_address.h"
 #include "runs/problems.h"
+#include "store/keys.h"
 
 struct app;
 struct http_exchange;
+
+/* One header field of an answer. */
+struct call_field {
+    const char *name;
+    const char *value;
+};
+
+enum {
+    CALL_FIELDS_MAX = 6,
+    CALL_ADDED_MAX = 12, /* added to whatever is answered */
+};
 
 struct call {
     struct app *app;
@@ -31,21 +44,26 @@ struct call {
     char run_id[DC_UUID_SIZE]; /* of the path, where the route has one */
     char key_id[DC_UUID_SIZE]; /* of who asks, once authenticated */
     char project_id[DC_UUID_SIZE];
+    enum store_key_kind key_kind;
+    struct store_key_rules key_rules; /* without texts; of a session: none */
+    enum store_plan plan;             /* of the project */
+    struct store_project_rules project_rules;
     int64_t begun_ns;      /* wall clock */
     int status;            /* answered with; 0: not yet */
     struct dc_arena arena; /* of the request */
+    struct call_field added[CALL_ADDED_MAX];
+    size_t added_count;
 };
+
+/* Adds a header field to whatever will be answered. name and value live as long as the call: static
+ * text, or of its arena. More than fit are left out. */
+void call_add_field(struct call *call, const char *name, const char *value);
+
+/* The client's address; a proxy is believed only when it is trusted. */
+void call_client(const struct call *call, struct http_address *ret_address);
 
 /* The value of a header field, NULL when absent. Several fields of one name: the first. */
 const char *call_header(const struct call *call, const char *name);
-
-/* One header field of an answer. */
-struct call_field {
-    const char *name;
-    const char *value;
-};
-
-enum { CALL_FIELDS_MAX = 4 };
 
 /* Everything of an answer but its body. */
 struct call_head {

@@ -16,6 +16,8 @@ void key_table_release(struct key_table *table)
     free(table->keys);
     free(table->used_at);
     free(table->places);
+    free(table->projects);
+    domain_set_release(&table->domains);
     *table = (struct key_table){0};
 }
 
@@ -64,6 +66,34 @@ static void carry_uses(const struct key_table *from, struct key_table *to)
     }
 }
 
+static int place_domains(struct key_table *table, struct dc_err *err)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->keys[i].rules.domains &&
+            domain_set_add(&table->domains, table->keys[i].rules.domains, err) < 0)
+            return -err->code;
+    return 0;
+}
+
+void key_table_set_projects(struct key_table *table, struct store_project *projects, size_t count)
+{
+    free(table->projects);
+    table->projects = projects;
+    table->project_count = count;
+}
+
+static int compare_id(const void *id, const void *project)
+{
+    return strcmp(id, ((const struct store_project *)project)->id);
+}
+
+const struct store_project *key_table_project(const struct key_table *table, const char *id)
+{
+    if (!table->project_count)
+        return NULL;
+    return bsearch(id, table->projects, table->project_count, sizeof(*table->projects), compare_id);
+}
+
 int key_table_replace(struct key_table *table, struct store_key *keys, size_t count,
                       struct dc_err *err)
 {
@@ -78,8 +108,16 @@ int key_table_replace(struct key_table *table, struct store_key *keys, size_t co
         return dc_fail(err, DC_KERNEL, ENOMEM, "a table of %zu keys", count);
     }
     made.keys = keys;
+    if (place_domains(&made, err) < 0) {
+        made.keys = NULL; /* the caller's still */
+        key_table_release(&made);
+        return -err->code;
+    }
     place_all(&made);
     carry_uses(table, &made);
+    made.projects = table->projects;
+    made.project_count = table->project_count;
+    table->projects = NULL;
     key_table_release(table);
     *table = made;
     return 0;

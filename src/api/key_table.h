@@ -12,10 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "limits/domains.h"
 #include "store/keys.h"
 
 struct key_table {
-    struct store_key *keys; /* owned; as loaded */
+    struct store_project *projects; /* owned; by id */
+    size_t project_count;
+    struct domain_set domains; /* of all keys; texts of keys */
+    struct store_key *keys;    /* owned; as loaded */
     size_t count;
     int64_t *used_at;   /* by index; 0: not since the last batch */
     uint32_t *places;   /* index + 1, or 0 */
@@ -24,6 +28,12 @@ struct key_table {
 
 void key_table_init(struct key_table *table);
 void key_table_release(struct key_table *table); /* accepts an initialised one */
+
+/* Takes projects (malloc'ed, in the order of their ids). */
+void key_table_set_projects(struct key_table *table, struct store_project *projects, size_t count);
+
+/* The project with this id, or NULL. Valid until the projects are set. */
+const struct store_project *key_table_project(const struct key_table *table, const char *id);
 
 /* Takes keys (malloc'ed) on success. Uses not yet collected are carried over. */
 DC_MUST int key_table_replace(struct key_table *table, struct store_key *keys, size_t count,

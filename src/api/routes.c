@@ -4,6 +4,7 @@
 
 #include "api/app_internal.h"
 #include "api/auth.h"
+#include "api/guard.h"
 #include "base/uuid.h"
 
 #include "base/poison.h"
@@ -86,11 +87,15 @@ static bool takes(const struct route *route, const char *method)
 
 static void handle(struct call *call, const struct route *route, const char *part, size_t length)
 {
+    if (strcmp(call->method, "OPTIONS") == 0 && !route->open) {
+        guard_preflight(call);
+        return;
+    }
     if (!takes(route, call->method)) {
         fail_method(call, route);
         return;
     }
-    if (!route->open && !auth_check(call))
+    if (route->open ? !guard_open(call) : !auth_check(call))
         return;
     if (part) {
         if (length < sizeof(call->run_id))

@@ -7,6 +7,7 @@
 
 #include "api/app_internal.h"
 #include "api/background.h"
+#include "api/guard.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/hash.h"
@@ -418,7 +419,7 @@ static void name_run(struct run_flow *flow)
         store_sha256(call->body, call->body_length, flow->history.body_hash);
 }
 
-void run_flow_run(struct run_flow *flow)
+static void admit_and_run(struct run_flow *flow)
 {
     struct app *app = flow->call->app;
     struct dc_err err;
@@ -455,4 +456,23 @@ void run_flow_run(struct run_flow *flow)
     fail(flow, 503, "Server busy", "server_busy",
          "Requests with this Idempotency-Key are refused one after another; try again later.",
          BUSY_RETRY_S);
+}
+
+void run_flow_run(struct run_flow *flow)
+{
+    struct call *call = flow->call;
+    uint32_t max = call->key_rules.running_max;
+
+    if (!guard_user(call, flow->request.user.id, &flow->failure))
+        return;
+    if (max && !counters_enter(&call->app->key_runs, call->key_id, max)) {
+        (void)snprintf(flow->text, sizeof(flow->text),
+                       "The key has %u runs under way, which is all it may; wait for one to end.",
+                       max);
+        fail(flow, 429, "Too many runs", "key_busy", flow->text, BUSY_RETRY_S);
+        return;
+    }
+    admit_and_run(flow);
+    if (max)
+        counters_leave(&call->app->key_runs, call->key_id);
 }

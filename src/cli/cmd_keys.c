@@ -11,17 +11,18 @@
 #include "base/io.h"
 #include "cli/commands.h"
 #include "cli/data_dir.h"
+#include "cli/key_options.h"
 #include "store/keys.h"
 
 #include "base/poison.h"
 
 struct keys_call {
     const char *project;
-    const char *name;
     bool json;
+    struct key_options options; /* of create */
 };
 
-enum { OPTION_PROJECT, OPTION_NAME_OR_JSON, OPTION_JSON };
+enum { OPTION_PROJECT, OPTION_JSON, OPTION_RULES };
 
 static void json_text(struct dc_buf *out, const char *name, const char *text)
 {
@@ -47,13 +48,12 @@ static int take_create(void *context, int option, const char *value, struct dc_e
 {
     struct keys_call *keys = context;
 
-    (void)err;
     if (option == OPTION_PROJECT)
         keys->project = value;
-    else if (option == OPTION_NAME_OR_JSON)
-        keys->name = value;
-    else
+    else if (option == OPTION_JSON)
         keys->json = true;
+    else
+        return key_options_take(&keys->options, option - OPTION_RULES, value, err);
     return 0;
 }
 
@@ -77,22 +77,23 @@ static void print_created(const struct keys_call *keys, const char *raw,
     dc_buf_text(out, "}\n");
 }
 
-static int create_key(const struct config *config, const struct keys_call *keys, struct dc_err *err)
+static int create_key(const struct config *config, struct keys_call *keys, struct dc_err *err)
 {
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     DC_AUTO(dc_buf_release) struct dc_buf out = {0};
+    struct store_key_new made = {0};
     struct store_project project;
     struct store_key key;
     char raw[STORE_RAW_KEY_SIZE];
     int64_t now = dc_wall_now();
     int result;
 
-    if (data_dir_open_store(config, &conn, err) < 0 ||
-        store_project_ensure(conn, keys->project, now, &project, err) < 0 ||
-        store_key_create(
-            conn,
-            &(struct store_key_new){.project_id = project.id, .name = keys->name ? keys->name : ""},
-            now, raw, &key, err) < 0)
+    if (key_options_fill_new(&keys->options, &made, err) < 0 ||
+        data_dir_open_store(config, &conn, err) < 0 ||
+        store_project_ensure(conn, keys->project, now, &project, err) < 0)
+        return -err->code;
+    made.project_id = project.id;
+    if (store_key_create(conn, &made, now, raw, &key, err) < 0)
         return -err->code;
     dc_buf_init(&out, 4096);
     print_created(keys, raw, &key, &out);
@@ -106,22 +107,29 @@ static int create_key(const struct config *config, const struct keys_call *keys,
 static int run_create(struct cli_call *call, struct dc_err *err)
 {
     struct keys_call keys = {0};
-    int result = cli_parse(call, take_create, &keys, err);
+    int result;
 
-    if (result)
-        return result < 0 ? result : CLI_OK;
-    if (cli_operands(call, 0, err) < 0)
-        return -err->code;
-    if (!keys.project)
-        return dc_fail(err, DC_INVALID, 0,
-                       "--project NAME is needed; see docle keys create --help");
-    return create_key(&call->config, &keys, err);
+    key_options_init(&keys.options);
+    result = cli_parse(call, take_create, &keys, err);
+    if (result > 0)
+        result = CLI_OK;
+    else if (result == 0 && cli_operands(call, 0, err) < 0)
+        result = -err->code;
+    else if (result == 0 && !keys.project)
+        result =
+            dc_fail(err, DC_INVALID, 0, "--project NAME is needed; see docle keys create --help");
+    else if (result == 0)
+        result = create_key(&call->config, &keys, err);
+    key_options_release(&keys.options);
+    return result;
 }
 
 static const struct cli_option create_options[] = {
     {"project", 'p', "NAME", "Project that the key belongs to; made when there is none."},
-    {"name", 'n', "TEXT", "What the key is for, to tell it from others."},
     {"json", 0, NULL, "Print {\"id\",\"key\",\"prefix\",\"project\"}."},
+    KEY_OPTIONS,
+    {"test", 0, NULL,
+     "A test key, sk_test_…: its runs cost nothing and are held to the free plan."},
     {0},
 };
 
@@ -156,6 +164,13 @@ static const char *project_name(const struct store_project *projects, size_t cou
     return "?";
 }
 
+static const char *state_of(const struct store_key *key)
+{
+    if (key->revoked_at)
+        return "revoked";
+    return store_key_active(key, dc_wall_now()) ? "active" : "expired";
+}
+
 static void print_key(const struct store_key *key, const char *project, struct dc_buf *out)
 {
     char created[25];
@@ -164,9 +179,10 @@ static void print_key(const struct store_key *key, const char *project, struct d
     dc_format_iso8601(key->created_at, created);
     if (key->last_used_at)
         dc_format_iso8601(key->last_used_at, used);
-    dc_buf_printf(out, "%s  %s…  %-8s  %.10s  %-24s  %s%s%s\n", key->id, key->prefix,
-                  key->revoked_at ? "revoked" : "active", created, used, project,
-                  key->name[0] ? ": " : "", key->name);
+    dc_buf_printf(out, "%s  %s…  %-8s  %.10s  %-24s  %s%s%s", key->id, key->prefix, state_of(key),
+                  created, used, project, key->name[0] ? ": " : "", key->name);
+    key_rules_print(&key->rules, out);
+    dc_buf_byte(out, '\n');
 }
 
 static void print_key_json(const struct store_key *key, const char *project, struct dc_buf *out)
@@ -179,12 +195,13 @@ static void print_key_json(const struct store_key *key, const char *project, str
     json_text(out, "name", key->name);
     dc_buf_byte(out, ',');
     json_text(out, "prefix", key->prefix);
-    dc_buf_printf(out, ",\"active\":%s,", key->revoked_at ? "false" : "true");
+    dc_buf_printf(out, ",\"active\":%s,", store_key_active(key, dc_wall_now()) ? "true" : "false");
     json_time(out, "createdAt", key->created_at);
     dc_buf_byte(out, ',');
     json_time(out, "revokedAt", key->revoked_at);
     dc_buf_byte(out, ',');
     json_time(out, "lastUsedAt", key->last_used_at);
+    key_rules_print_json(key, out);
     dc_buf_byte(out, '}');
 }
 
@@ -251,32 +268,6 @@ const struct cli_command command_keys_list = {
 
 /* --- revoke ---------------------------------------------------------------------------------- */
 
-/* ID may be the key's identifier or its prefix, when only one active key has that. */
-static int find_key(struct store_conn *conn, const char *wanted, char id[static DC_UUID_SIZE],
-                    struct dc_err *err)
-{
-    DC_AUTO(dc_free) struct store_key *list = NULL;
-    size_t count;
-    size_t found = 0;
-
-    if (store_keys_list(conn, NULL, &list, &count, err) < 0)
-        return -err->code;
-    for (size_t i = 0; i < count; i++) {
-        bool matches = strcmp(list[i].id, wanted) == 0 ||
-                       (strcmp(list[i].prefix, wanted) == 0 && !list[i].revoked_at);
-
-        if (matches)
-            memcpy(id, list[i].id, DC_UUID_SIZE);
-        found += matches;
-    }
-    if (found == 0)
-        return dc_fail(err, DC_NOT_FOUND, 0, "no key '%.64s'; docle keys list shows them", wanted);
-    if (found > 1)
-        return dc_fail(err, DC_INVALID, 0, "%zu active keys begin with '%.64s'; give the id", found,
-                       wanted);
-    return 0;
-}
-
 static int revoke_key(const struct config *config, const struct keys_call *keys, const char *wanted,
                       struct dc_err *err)
 {
@@ -284,7 +275,7 @@ static int revoke_key(const struct config *config, const struct keys_call *keys,
     DC_AUTO(dc_buf_release) struct dc_buf out = {0};
     char id[DC_UUID_SIZE];
 
-    if (data_dir_open_store(config, &conn, err) < 0 || find_key(conn, wanted, id, err) < 0 ||
+    if (data_dir_open_store(config, &conn, err) < 0 || key_find(conn, wanted, id, err) < 0 ||
         store_key_revoke(conn, NULL, id, dc_wall_now(), err) < 0)
         return -err->code;
     dc_buf_init(&out, 256);

@@ -104,6 +104,14 @@ static void fill_share(const struct config *config, struct admission_share *shar
         share->running_max = 8 * (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+static void fill_rates(const struct config *config, struct app_rates *rates)
+{
+    *rates = (struct app_rates){
+        .open_per_minute = config_number(config, CONFIG_RATE_OPEN),
+        .user_per_minute = config_number(config, CONFIG_RATE_USER),
+    };
+}
+
 /* Says which new values need a restart. */
 static void compare_settings(const struct config *old, const struct config *new)
 {
@@ -137,6 +145,7 @@ static void on_reload(struct app *app, void *context)
     DC_AUTO(config_release) struct config config = {0};
     struct run_limits limits;
     struct admission_share share;
+    struct app_rates rates;
     struct dc_err err;
     int result;
 
@@ -153,7 +162,8 @@ static void on_reload(struct app *app, void *context)
     if (!config_number(&server->call->config, CONFIG_NETWORK_ENABLED))
         limits.network = NULL; /* no relay was started */
     fill_share(&config, &share);
-    app_set_limits(app, &limits, &share);
+    fill_rates(&config, &rates);
+    app_set_limits(app, &limits, &share, &rates);
 }
 
 static void on_ready(void *context)
@@ -198,6 +208,7 @@ static int open_app(struct server *server, const char *database, struct dc_err *
     if (server->plan.options.network)
         launch_engine_network(config, &options.engine);
     fill_share(config, &options.share);
+    fill_rates(config, &options.rates);
     if (app_open(&options, &server->keeper, &server->app, err) < 0)
         return dc_context(err, "server of '%s'", config_text(config, CONFIG_DATA_DIR));
     return 0;

@@ -7,8 +7,10 @@
 extern const struct cli_command command_serve;
 extern const struct cli_command command_run;
 extern const struct cli_command command_keys_create;
+extern const struct cli_command command_keys_limit;
 extern const struct cli_command command_keys_list;
 extern const struct cli_command command_keys_revoke;
+extern const struct cli_command command_keys_roll;
 extern const struct cli_command command_doctor;
 extern const struct cli_command command_runtimes_list;
 extern const struct cli_command command_runtimes_refresh;

@@ -57,6 +57,15 @@ const struct config_key config_keys[CONFIG_KEYS] = {
          "number of cores."},
     [CONFIG_PROJECT_QUEUED] = {"project.queued", CONFIG_NUMBER, 1, 100000, "100", NULL, NULL, true,
                                "N", "Runs of one project that may wait; beyond, 429."},
+    [CONFIG_RATE_OPEN] =
+        {"rate.open_per_minute", CONFIG_NUMBER, 0, 60000, "300", NULL, NULL, true, "N",
+         "Requests in a minute that one client address may send where no key is "
+         "needed, or with wrong keys; beyond, 429. IPv6: of a /64 network. 0 is no "
+         "limit; loopback addresses have none."},
+    [CONFIG_RATE_USER] = {"rate.user_per_minute", CONFIG_NUMBER, 0, 60000, "0", NULL, NULL, true,
+                          "N",
+                          "Runs in a minute of one end user (userContext.id) of a project, where "
+                          "the project has no such limit of its own; beyond, 429. 0 is no limit."},
     [CONFIG_LIMITS_TIMEOUT_MS] = {"limits.timeout_ms", CONFIG_NUMBER, DC_TIMEOUT_MIN_MS,
                                   DC_TIMEOUT_MAX_MS, "300000", NULL, "MAX_TIMEOUT_MS", true, "MS",
                                   "Ceiling of policy.timeoutMs."},

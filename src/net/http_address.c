@@ -20,7 +20,7 @@ static void set_v4(struct http_address *address, const void *bytes)
     memcpy(address->bytes + V4_OFFSET, bytes, sizeof(address->bytes) - V4_OFFSET);
 }
 
-static bool is_v4(const struct http_address *address)
+bool http_address_is_v4(const struct http_address *address)
 {
     return memcmp(address->bytes, v4_prefix, V4_OFFSET) == 0;
 }
@@ -83,7 +83,7 @@ void http_address_of_socket(const struct sockaddr *socket, struct http_address *
 
 void http_address_print(const struct http_address *address, char out[static HTTP_ADDRESS_SIZE])
 {
-    bool v4 = is_v4(address);
+    bool v4 = http_address_is_v4(address);
 
     (void)inet_ntop(v4 ? AF_INET : AF_INET6, address->bytes + (v4 ? V4_OFFSET : 0), out,
                     HTTP_ADDRESS_SIZE); /* it always fits */
@@ -93,8 +93,8 @@ bool http_address_is_loopback(const struct http_address *address)
 {
     static const struct http_address v6 = {.bytes = {[15] = 1}};
 
-    return is_v4(address) ? address->bytes[V4_OFFSET] == 127
-                          : memcmp(address->bytes, v6.bytes, sizeof(v6.bytes)) == 0;
+    return http_address_is_v4(address) ? address->bytes[V4_OFFSET] == 127
+                                       : memcmp(address->bytes, v6.bytes, sizeof(v6.bytes)) == 0;
 }
 
 /* --- networks -------------------------------------------------------------------------------- */
@@ -135,7 +135,7 @@ static bool parse_network(const char *text, size_t length, struct http_network *
 
     if (!http_address_parse(text, host, &network->address))
         return false;
-    max = is_v4(&network->address) ? 128 - V4_BITS : 128;
+    max = http_address_is_v4(&network->address) ? 128 - V4_BITS : 128;
     network->bits = max;
     if (slash &&
         (!parse_prefix(slash + 1, length - host - 1, &network->bits) || network->bits > max))

@@ -40,6 +40,8 @@ bool http_address_parse(const char *text, size_t length, struct http_address *re
 void http_address_of_socket(const struct sockaddr *socket, struct http_address *ret_address);
 
 void http_address_print(const struct http_address *address, char out[static HTTP_ADDRESS_SIZE]);
+/* An IPv4 address, in the form in which it is kept. */
+bool http_address_is_v4(const struct http_address *address);
 bool http_address_is_loopback(const struct http_address *address);
 
 /* "127.0.0.0/8, ::1, 10.1.2.3": separated by commas; blanks and empty entries do not matter. NULL:

@@ -20,6 +20,7 @@ EVERYWHERE = {
     408: "RequestTimeout",
     413: "TooLarge",
     414: "UriTooLong",
+    429: "OwnLimit",
     431: "HeadersTooLarge",
     503: "Unavailable",
     505: "VersionNotSupported",

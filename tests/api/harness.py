@@ -149,8 +149,8 @@ class Server:
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def create_key(self, project="default"):
-        return json.loads(self.docle("keys", "create", "--project", project, "--json").stdout)
+    def create_key(self, project="default", *options):
+        return json.loads(self.docle("keys", "create", "--project", project, "--json", *options).stdout)
 
     def revoke_key(self, key_id):
         self.docle("keys", "revoke", key_id)
