@@ -105,6 +105,7 @@ void app_free(struct app *app)
         dc_ignore(uv_loop_close(&app->loop));
     store_worker_free(app->worker); /* ends what was left to it */
     history_free(app->history);
+    warm_used_free(app->used);
     packages_free(app->packages);
     outbound_free(app->outbound);
     store_conn_free(app->store);
@@ -307,8 +308,10 @@ static int open_parts(struct app *app, struct dc_err *err)
          packages_open(&app->loop, &app->options.packages, &app->packages, err) < 0) ||
         engine_open(&app->loop, app->keeper, &app->options.engine, &app->engine, err) < 0)
         return -err->code;
-    if (app->packages)
+    if (app->packages) {
         packages_attach(app->packages, app->engine);
+        app->used = warm_used_new(app);
+    }
     return 0;
 }
 

@@ -49,6 +49,7 @@ struct app_options {
     struct outbound_options outbound; /* requests that the server makes itself */
     const char *packages_warm;        /* sets to install ahead, see packages/warm.h; NULL: none */
     uint32_t packages_warm_sets;      /* the first of them may be kept imported */
+    uint32_t packages_prepared_sets;  /* of those in use, that spares may have imported */
 
     const char *metrics_token;   /* Bearer for /metrics from elsewhere than loopback; NULL: none */
     const char *trusted_proxies; /* "127.0.0.1,::1,10.0.0.0/8"; NULL: loopback */

@@ -8,6 +8,7 @@
 #include "api/app_internal.h"
 #include "api/background.h"
 #include "api/guard.h"
+#include "api/warm.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/hash.h"
@@ -298,8 +299,10 @@ static int provide_packages(struct run_flow *flow, struct layer *layer,
     struct run_result *result = &flow->result;
     int got = packages_ensure(app->packages, &flow->wish, &asker, layer, &failure, refusal, err);
 
-    if (got == 0)
+    if (got == 0) {
         memcpy(flow->request.layer, layer->id, sizeof(layer->id));
+        warm_used_note(app, &flow->request, &flow->wish, layer, flow->call->project_id);
+    }
     if (got != -DC_CONFLICT)
         return got;
     memcpy(result->id, flow->id, sizeof(result->id));

@@ -60,7 +60,10 @@ enum {
     DC_RUNTIMES_MAX = 8,
     DC_SPARES_MAX = 16, /* per runtime */
     DC_LAYER_ID_BYTES = 16,
-    DC_WARM_MAX = 8, /* sets of packages with a zygote of their own */
+    DC_WARM_MAX = 8,     /* sets of packages with a zygote of their own */
+    DC_PREPARED_MAX = 8, /* those with spares that have them imported */
+    DC_WARM_ALL = DC_WARM_MAX + DC_PREPARED_MAX,
+    DC_OWNER_BYTES = 16,
 };
 
 #endif

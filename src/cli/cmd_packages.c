@@ -234,6 +234,7 @@ static int install(struct installing *installing, const struct config *config, s
     if (launch_plan(config, LAUNCH_SINGLE, &installing->plan, err) < 0 ||
         package_setup_read(config, &installing->plan, &installing->setup, err) < 0)
         return -err->code;
+    installing->plan.options.warm_sets = installing->plan.options.prepared_sets = 0;
     if (!installing->setup.enabled)
         return dc_fail(err, DC_INVALID, 0, "packages.enabled is off");
     if (launch_keeper(&installing->plan, false, &installing->keeper, err) < 0)

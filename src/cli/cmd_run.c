@@ -396,6 +396,7 @@ static int plan_packages(struct run_call *run, const struct config *config, stru
         return 0;
     if (package_setup_read(config, &run->plan, &run->packages_setup, err) < 0)
         return -err->code;
+    run->plan.options.warm_sets = run->plan.options.prepared_sets = 0; /* it ends with one run */
     if (!run->packages_setup.enabled)
         return dc_fail(err, DC_INVALID, 0, "packages.enabled is off; run with --packages ''");
     if (!source->available)

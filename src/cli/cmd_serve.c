@@ -191,6 +191,7 @@ static int open_app(struct server *server, const char *database, struct dc_err *
                      .ca_file = config_text(config, CONFIG_OUTBOUND_CA_FILE)},
         .packages_warm = config_text(config, CONFIG_PACKAGES_WARM),
         .packages_warm_sets = server->plan.options.warm_sets,
+        .packages_prepared_sets = server->plan.options.prepared_sets,
         .metrics_token = config_text_or_null(config, CONFIG_METRICS_TOKEN),
         .trusted_proxies = config_text(config, CONFIG_TRUSTED_PROXIES),
         .body_max_bytes = config_number(config, CONFIG_LIMITS_BODY_BYTES),

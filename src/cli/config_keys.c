@@ -182,11 +182,16 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_PACKAGES_WARM] = {"packages.warm", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
                               "Sets of packages that are installed ahead, such as `python: numpy "
                               "pandas; node: lodash`."},
+    [CONFIG_PACKAGES_ZYGOTES] = {"packages.zygotes", CONFIG_CHOICE, 0, 0, "used", "off warm used",
+                                 NULL, false, "CHOICE",
+                                 "Which packages are imported before the run that wants them: off, "
+                                 "none; warm, the first 8 sets of packages.warm, in zygotes: their "
+                                 "code runs there, so list what you trust; used, also those that a "
+                                 "project uses often, in sealed spares of the project's own."},
     [CONFIG_PACKAGES_ZYGOTE_MB] = {"packages.zygote_mb", CONFIG_NUMBER, 0, 1000000, "1024", NULL,
                                    NULL, false, "MB",
-                                   "Memory for zygotes that have the sets of packages.warm "
-                                   "imported already, of the first 8 of them; 0: none. Their code "
-                                   "then runs in the zygote: list what you trust."},
+                                   "Memory for packages that are imported ahead; beyond, the "
+                                   "longest unused give way; 0: none are."},
     [CONFIG_OUTBOUND_PROXY] =
         {"outbound.proxy", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "URL",
          "HTTP proxy, such as http://proxy:3128, for requests that the server makes itself. Empty: "

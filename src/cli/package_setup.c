@@ -29,11 +29,26 @@ void package_setup_move(struct package_setup *setup, const char *data_dir)
     (void)snprintf(setup->dir, sizeof(setup->dir), "%s/packages", data_dir);
 }
 
-static int check_warm_list(const struct config *config, struct dc_err *err)
+enum { ZYGOTES_OFF, ZYGOTES_WARM, ZYGOTES_USED };
+enum { PREPARED_SETS = 4 };
+
+/* Code of packages runs in a zygote for the sets of the operator's list alone; for those in
+ * frequent use it runs in spares, sealed as runs are. */
+static int plan_imports(const struct config *config, struct launcher_options *options,
+                        struct dc_err *err)
 {
     DC_AUTO(package_warm_release) struct package_warm warm = {0};
+    uint32_t memory_mb = config_number(config, CONFIG_PACKAGES_ZYGOTE_MB);
+    uint32_t which = config_number(config, CONFIG_PACKAGES_ZYGOTES);
 
-    return package_warm_parse(config_text(config, CONFIG_PACKAGES_WARM), &warm, err);
+    if (package_warm_parse(config_text(config, CONFIG_PACKAGES_WARM), &warm, err) < 0)
+        return dc_context(err, "packages.warm");
+    if (!memory_mb || which == ZYGOTES_OFF)
+        return 0;
+    options->warm_mb = memory_mb;
+    options->warm_sets = (uint32_t)(warm.count < DC_WARM_MAX ? warm.count : DC_WARM_MAX);
+    options->prepared_sets = which == ZYGOTES_USED ? PREPARED_SETS : 0;
+    return 0;
 }
 
 int package_setup_read(const struct config *config, struct launch_plan *plan,
@@ -58,14 +73,8 @@ int package_setup_read(const struct config *config, struct launch_plan *plan,
     package_setup_move(setup, data_dir);
     fill_options(config, setup);
     plan->options.layers = plan->layers;
-    if (check_warm_list(config, err) < 0)
-        return dc_context(err, "packages.warm");
-    /* Nobody's packages are imported ahead but those of the operator's list. */
-    if (*config_text(config, CONFIG_PACKAGES_WARM) &&
-        config_number(config, CONFIG_PACKAGES_ZYGOTE_MB)) {
-        plan->options.warm_sets = DC_WARM_MAX;
-        plan->options.warm_mb = config_number(config, CONFIG_PACKAGES_ZYGOTE_MB);
-    }
+    if (plan_imports(config, &plan->options, err) < 0)
+        return -err->code;
     plan->options.network = true; /* of the installs, whatever runs may */
     return 0;
 }

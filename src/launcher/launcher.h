@@ -8,6 +8,8 @@
  *   slot.c         life of a slot and its scrubbing
  *   run.c          a run inside a slot: limits, deadlines, outcome
  *   zygotes.c      fork servers: start, retire, replace, fall back to plain starts
+ *   warm.c         those with packages
+ *   prepared.c     spares with packages
  */
 #ifndef DOCLE_LAUNCHER_LAUNCHER_H
 #define DOCLE_LAUNCHER_LAUNCHER_H
@@ -41,7 +43,8 @@ enum watch_kind {
 
 enum {
     ZYGOTES_MAX = 2 * (DC_RUNTIMES_MAX + DC_WARM_MAX),
-    DEFAULT_DISK_MB = DC_MEMORY_DEFAULT_MB / 4
+    DEFAULT_DISK_MB = DC_MEMORY_DEFAULT_MB / 4,
+    WARM_FAILURES_MAX = 3, /* then a set is left alone until it is named again */
 };
 
 enum zygote_state { ZYGOTE_NONE, ZYGOTE_STARTING, ZYGOTE_SERVING, ZYGOTE_RETIRING };
@@ -61,10 +64,12 @@ struct zygote_link {
     uint32_t children; /* not yet reported as ended */
 };
 
-/* A set of packages that the operator has kept imported. */
+/* A set of packages that is kept imported. */
 struct warm_set {
     struct launch_warm wish;
-    int names_fd; /* owned; -1: there is no such set */
+    int64_t used_ns;   /* when it was named, or a run had it */
+    uint32_t spare_mb; /* of its spare, when that is ready */
+    int names_fd;      /* owned; -1: there is no such set */
     uint32_t failures;
     int64_t retry_ns;
 };
@@ -90,6 +95,7 @@ enum slot_state {
     SLOT_MAKING,     /* its init was asked for */
     SLOT_FREE,       /* pristine, nobody inside */
     SLOT_SPAWNING,   /* a child is being sealed, for a run or as a spare */
+    SLOT_PREPARING,  /* a sealed child imports packages */
     SLOT_SPARE,      /* a sealed child waits for a job */
     SLOT_MOUNTING,   /* as SLOT_SPARE, with a run: init mounts its packages */
     SLOT_RUNNING,    /* user code may run */
@@ -110,6 +116,9 @@ struct slot {
     int netns_fd;
     uint32_t zygote; /* index; valid while child_alive */
     uint32_t runtime;
+    uint32_t set;            /* index + 1 of the set of packages that it is a spare of; 0: none */
+    int64_t watched_ns;      /* of such a spare: when its CPU time was looked at */
+    uint64_t watched_cpu_ns; /* what it had used when it was ready */
     uint32_t disk_mb;
     int child_fd;     /* socket to the child, until the job is handed over */
     int workspace_fd; /* the run's file system */
@@ -145,7 +154,7 @@ struct launcher {
     bool leaving;
     size_t zygote_count;
     struct zygote_link zygotes[ZYGOTES_MAX];
-    struct warm_set warm[DC_WARM_MAX];
+    struct warm_set warm[DC_WARM_ALL];
     uint32_t zygote_failures[DC_RUNTIMES_MAX]; /* in a row */
     int64_t zygote_retry_ns[DC_RUNTIMES_MAX];
     size_t slot_count;
@@ -195,6 +204,9 @@ void run_attach(struct launcher *launcher, struct slot *slot, struct run *run); 
 void run_on_mounted(struct launcher *launcher, struct slot *slot,
                     const struct link_message *message);
 void run_deliver(struct launcher *launcher, struct slot *slot, bool warm);
+/* For a spare whose packages are imported. Fails when it does not take its job: then the run is as
+ * it was, not started. */
+DC_MUST int run_start_prepared(struct launcher *launcher, struct slot *slot, struct dc_err *err);
 void run_stop(struct launcher *launcher, struct slot *slot, enum launch_end_kind verdict);
 void run_trouble(struct launcher *launcher, struct slot *slot, const struct dc_err *err);
 void run_on_child(struct launcher *launcher, struct slot *slot);
@@ -224,5 +236,27 @@ const char *warm_refusal(struct launcher *launcher, const struct zygote_link *zy
                          const struct zygote_ready *ready);
 void warm_ready(struct launcher *launcher, struct zygote_link *zygote);
 void warm_failed(struct launcher *launcher, const struct zygote_link *zygote);
+/* The longest unused zygotes and spares with packages give way until the rest fits; `young`, a
+ * set's index + 1, as the last. */
+void warm_keep_memory(struct launcher *launcher, uint32_t young);
+
+/* prepared.c */
+/* The run goes to a spare that has its packages imported: true, and it is taken. */
+bool prepared_place(struct launcher *launcher, struct run *run);
+/* Lets the spare of a set go, index + 1. */
+void prepared_drop(struct launcher *launcher, uint32_t set);
+void prepared_refill(struct launcher *launcher); /* when nothing else is due */
+/* What its child says from the time on that it is sealed. */
+void prepared_on_sealed(struct launcher *launcher, struct slot *slot);
+void prepared_on_mounted(struct launcher *launcher, struct slot *slot, const struct dc_err *theirs);
+void prepared_on_child(struct launcher *launcher, struct slot *slot);
+/* It ended, or must: another one is made later, if it does not happen too often. */
+void prepared_failed(struct launcher *launcher, struct slot *slot, const char *why);
+void prepared_tend(struct launcher *launcher, struct slot *slot, int64_t now);
+/* A spare whose packages were imported after it was sealed: nothing that it says is believed. */
+static inline bool slot_is_prepared(const struct slot *slot)
+{
+    return slot->set > DC_WARM_MAX;
+}
 
 #endif

@@ -103,6 +103,7 @@ static int allocate_slots(struct launcher *launcher, struct dc_err *err)
     launcher->slot_count = options->slots;
     for (size_t i = 0; i < options->runtime_count; i++)
         launcher->slot_count += options->runtimes[i].spares;
+    launcher->slot_count += options->warm_sets + options->prepared_sets;
     if (launcher->slot_count > DC_SLOTS_MAX)
         return dc_fail(err, DC_LIMIT, 0, "more than %d slots and spares", DC_SLOTS_MAX);
     launcher->slots = calloc(launcher->slot_count, sizeof(launcher->slots[0]));
@@ -290,7 +291,7 @@ int main(int argc, char **argv)
     struct dc_err err;
     int result;
 
-    for (size_t i = 0; i < DC_WARM_MAX; i++)
+    for (size_t i = 0; i < DC_WARM_ALL; i++)
         launcher.warm[i].names_fd = -1;
     cgroup_leaf_init(&launcher.service_leaf);
     for (size_t i = 0; i < CG_PARTS; i++)

@@ -181,6 +181,7 @@ enum option_code {
     OPT_ZYGOTE_AGE,
     OPT_WARM,
     OPT_WARM_MB,
+    OPT_PREPARED,
     OPT_WITHOUT,
     OPT_DEBUG,
     OPT_PROBE,
@@ -198,6 +199,7 @@ static const struct option long_options[] = {
     {"zygote-age", required_argument, NULL, OPT_ZYGOTE_AGE},
     {"warm", required_argument, NULL, OPT_WARM},
     {"warm-mb", required_argument, NULL, OPT_WARM_MB},
+    {"prepared", required_argument, NULL, OPT_PREPARED},
     {"without", required_argument, NULL, OPT_WITHOUT},
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"probe", no_argument, NULL, OPT_PROBE},
@@ -214,6 +216,8 @@ static int parse_option(struct options *options, int code, const char *value, st
         return read_runtimes(options, err);
     case OPT_WARM:
         return parse_number(value, 0, DC_WARM_MAX, &options->warm_sets, err);
+    case OPT_PREPARED:
+        return parse_number(value, 0, DC_PREPARED_MAX, &options->prepared_sets, err);
     case OPT_WARM_MB:
         return parse_number(value, 0, 1u << 20, &options->warm_mb, err);
     case OPT_LAYERS:

@@ -34,11 +34,12 @@ struct options {
     enum launch_level floor;
     uint32_t zygote_forks_max;
     uint32_t zygote_age_max_s;
-    uint32_t warm_sets; /* of packages, that the server may have imported; 0: none */
-    uint32_t warm_mb;   /* memory of their zygotes together */
-    uint32_t without;   /* enum seal_without; test builds only */
-    bool probe;         /* try what must be refused and say how it went; test builds only */
-    bool debug;         /* zygotes keep our standard error */
+    uint32_t warm_sets;     /* of packages, that the server may have imported; 0: none */
+    uint32_t prepared_sets; /* that it may have spares with; 0: none */
+    uint32_t warm_mb;       /* memory of all these together */
+    uint32_t without;       /* enum seal_without; test builds only */
+    bool probe;             /* try what must be refused and say how it went; test builds only */
+    bool debug;             /* zygotes keep our standard error */
     size_t runtime_count;
     struct runtime runtimes[DC_RUNTIMES_MAX];
 };

@@ -53,7 +53,8 @@ static struct slot *find_child(struct launcher *launcher, const struct launch_ru
     for (size_t i = 0; i < launcher->slot_count; i++) {
         struct slot *slot = &launcher->slots[i];
 
-        if (slot->has_run || slot->runtime != request->runtime || slot->disk_mb != request->disk_mb)
+        if (slot->has_run || slot->set || slot->runtime != request->runtime ||
+            slot->disk_mb != request->disk_mb)
             continue;
         if (slot->state == SLOT_SPARE)
             return slot;
@@ -84,10 +85,14 @@ static void place_failed(struct launcher *launcher, struct run *run, const struc
 /* Gives the run a slot; false when it has to wait. Takes the run when true. */
 static bool place(struct launcher *launcher, struct run *run)
 {
-    struct zygote_link *zygote = zygotes_with_layer(launcher, &run->request);
-    struct slot *slot = zygote ? NULL : find_child(launcher, &run->request);
+    struct zygote_link *zygote;
+    struct slot *slot;
     struct dc_err err;
 
+    if (prepared_place(launcher, run))
+        return true;
+    zygote = zygotes_with_layer(launcher, &run->request);
+    slot = zygote ? NULL : find_child(launcher, &run->request);
     if (slot) {
         run_attach(launcher, slot, run);
         if (slot->state == SLOT_SPARE)
@@ -123,7 +128,7 @@ static uint32_t count_spares(const struct launcher *launcher, uint32_t runtime)
         const struct slot *slot = &launcher->slots[i];
 
         count += (slot->state == SLOT_SPARE || slot->state == SLOT_SPAWNING) && !slot->has_run &&
-                 slot->runtime == runtime && slot->disk_mb == DEFAULT_DISK_MB;
+                 !slot->set && slot->runtime == runtime && slot->disk_mb == DEFAULT_DISK_MB;
     }
     return count;
 }
@@ -166,6 +171,8 @@ static void refill(struct launcher *launcher)
             }
         }
     }
+    if (!wait)
+        prepared_refill(launcher);
 }
 
 void pool_pump(struct launcher *launcher)

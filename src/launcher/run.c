@@ -73,6 +73,7 @@ int run_spawn(struct launcher *launcher, struct slot *slot, struct zygote_link *
         link_pair(ends, err) < 0)
         return -err->code;
     slot->runtime = runtime;
+    slot->set = 0;
     slot->disk_mb = disk_mb;
     slot->child_fd = ends[0];
     result = fcntl(slot->child_fd, F_SETFL, O_NONBLOCK) < 0 ? dc_fail_errno(err, "O_NONBLOCK") : 0;
@@ -161,25 +162,11 @@ static int begin_mounting(struct slot *slot, struct dc_err *err)
     return link_send(slot->init_fd, INIT_MOUNT, &body, sizeof(body), &slot->mounts_fd, 1, err);
 }
 
-static void start(struct launcher *launcher, struct slot *slot)
+static void started(struct launcher *launcher, struct slot *slot)
 {
     struct run *run = &slot->run;
-    bool warm = run->warm;
-    struct dc_err err;
-    int64_t now;
+    int64_t now = dc_now();
 
-    if (slot->networking) { /* then again, when its sockets are there */
-        run->prepared = true;
-        slot->state = SLOT_MOUNTING;
-        slot->deadline_ns = dc_now() + SPAWN_TIMEOUT_S * DC_NS_PER_S;
-        return;
-    }
-    dc_close_clear(&slot->mounts_fd);
-    if (hand_over(slot, &err) < 0) {
-        run_trouble(launcher, slot, &err);
-        return;
-    }
-    now = dc_now();
     run->started_ns = now;
     run->next_look_ns = now + FIRST_LOOK_MS * DC_NS_PER_MS;
     slot->state = SLOT_RUNNING;
@@ -190,11 +177,39 @@ static void start(struct launcher *launcher, struct slot *slot)
     dc_close_clear(&run->fds[RUN_FD_STDERR]);
     if (launcher->zygotes[slot->zygote].plain)
         launcher->stats.plain_starts++;
-    else if (warm)
+    else if (run->warm)
         launcher->stats.warm_starts++;
     else
         launcher->stats.cold_starts++;
-    server_link_started(launcher, run, warm);
+    server_link_started(launcher, run, run->warm);
+}
+
+static void start(struct launcher *launcher, struct slot *slot)
+{
+    struct dc_err err;
+
+    if (slot->networking) { /* then again, when its sockets are there */
+        slot->run.prepared = true;
+        slot->state = SLOT_MOUNTING;
+        slot->deadline_ns = dc_now() + SPAWN_TIMEOUT_S * DC_NS_PER_S;
+        return;
+    }
+    dc_close_clear(&slot->mounts_fd);
+    if (hand_over(slot, &err) < 0)
+        run_trouble(launcher, slot, &err);
+    else
+        started(launcher, slot);
+}
+
+int run_start_prepared(struct launcher *launcher, struct slot *slot, struct dc_err *err)
+{
+    if (hand_over(slot, err) < 0)
+        return -err->code;
+    /* What it may still say there is not heard any more; the child reads what it was sent. */
+    dc_close_clear(&slot->child_fd);
+    slot->run.warm = true;
+    started(launcher, slot);
+    return 0;
 }
 
 void run_deliver(struct launcher *launcher, struct slot *slot, bool warm)
@@ -214,10 +229,14 @@ void run_on_mounted(struct launcher *launcher, struct slot *slot,
 {
     struct dc_err err;
 
-    if (slot->state != SLOT_MOUNTING || !slot->has_run || slot->run.stopped)
-        return; /* it was cancelled meanwhile */
     memcpy(&err, message->body, sizeof(err));
     err.text[sizeof(err.text) - 1] = '\0';
+    if (slot->state == SLOT_PREPARING) {
+        prepared_on_mounted(launcher, slot, &err);
+        return;
+    }
+    if (slot->state != SLOT_MOUNTING || !slot->has_run || slot->run.stopped)
+        return; /* it was cancelled meanwhile */
     if (err.code == DC_OK)
         start(launcher, slot);
     else
@@ -276,6 +295,8 @@ static void child_ready(struct launcher *launcher, struct slot *slot, struct lin
     slot->deadline_ns = 0;
     if (slot->has_run)
         run_deliver(launcher, slot, false);
+    else if (slot_is_prepared(slot))
+        prepared_on_sealed(launcher, slot);
     else
         slot->state = SLOT_SPARE;
 }
@@ -306,6 +327,10 @@ void run_on_child(struct launcher *launcher, struct slot *slot)
 
     if (slot->child_fd < 0)
         return;
+    if (slot_is_prepared(slot) && slot->state != SLOT_SPAWNING) {
+        prepared_on_child(launcher, slot);
+        return;
+    }
     result = link_receive(slot->child_fd, &message, &err);
     if (result == -DC_BUSY)
         return;
@@ -348,8 +373,11 @@ void run_on_exit(struct launcher *launcher, struct slot *slot, const struct zygo
     slot->child_peak_bytes = exited->peak_bytes;
     switch (slot->state) {
     case SLOT_SPAWNING:
+    case SLOT_PREPARING:
     case SLOT_SPARE:
     case SLOT_MOUNTING:
+        if (slot->set && !slot->has_run)
+            prepared_failed(launcher, slot, "it ended");
         if (slot->has_run && !slot->run.stopped) {
             struct dc_err err;
 

@@ -84,7 +84,21 @@ static int handle_run(struct launcher *launcher, struct link_message *message, s
 
 /* SECURITY: packages run code when they are imported, in a zygote, which is root of S. So there
  * are only as many such zygotes as the operator's list has sets, none by default; but a hostile
- * server that may have some gets a foothold there that it has not otherwise: S, not the host. */
+ * server that may have some gets a foothold there that it has not otherwise: S, not the host.
+ * Spares import packages when they are sealed; from them it gains no more than from a run. */
+static bool warm_valid(const struct launcher *launcher, const struct launch_warm *warm)
+{
+    static const uint8_t nobody[DC_OWNER_BYTES];
+    bool owned = memcmp(warm->owner, nobody, sizeof(nobody)) != 0;
+
+    if (!launcher->announced || warm->runtime >= launcher->options.runtime_count)
+        return false;
+    if (warm->set < DC_WARM_MAX)
+        return warm->set < launcher->options.warm_sets && !owned && !warm->disk_mb;
+    return warm->set - DC_WARM_MAX < launcher->options.prepared_sets && owned &&
+           between(warm->disk_mb, DC_DISK_MIN_MB, DC_DISK_MAX_MB);
+}
+
 static int handle_warm(struct launcher *launcher, struct link_message *message, struct dc_err *err)
 {
     struct launch_warm body;
@@ -92,8 +106,7 @@ static int handle_warm(struct launcher *launcher, struct link_message *message, 
     if (!link_message_is(message, sizeof(body), 1))
         return dc_fail(err, DC_BUG, 0, "malformed WARM");
     memcpy(&body, message->body, sizeof(body));
-    if (!launcher->announced || body.set >= launcher->options.warm_sets ||
-        body.runtime >= launcher->options.runtime_count)
+    if (!warm_valid(launcher, &body))
         return dc_fail(err, DC_BUG, 0, "WARM with a field out of range");
     zygotes_warm(launcher, &body, link_message_take_fd(message, 0));
     return 0;

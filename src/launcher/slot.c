@@ -270,6 +270,11 @@ static void overdue(struct launcher *launcher, struct slot *slot)
     struct dc_err err;
 
     dc_log(DC_LOG_WARN, "slot %u: overdue in state %d", slot->index, (int)slot->state);
+    if (slot->state == SLOT_PREPARING) { /* that is its packages' doing */
+        prepared_failed(launcher, slot, "its packages are not imported in time");
+        slot_kill_inside(launcher, slot);
+        return;
+    }
     (void)dc_fail(&err, DC_TIMEOUT, 0, "overdue in state %d", (int)slot->state);
     switch (slot->state) {
     case SLOT_ENDING:
@@ -293,6 +298,7 @@ static void overdue(struct launcher *launcher, struct slot *slot)
     case SLOT_MAKING:
     case SLOT_FREE:
     case SLOT_SPAWNING:
+    case SLOT_PREPARING:
     case SLOT_SPARE:
     case SLOT_MOUNTING:
     case SLOT_RUNNING:
@@ -315,10 +321,13 @@ void slot_tend(struct launcher *launcher, struct slot *slot, int64_t now)
     case SLOT_ENDING:
         ending_tend(launcher, slot);
         break;
+    case SLOT_SPARE:
+        prepared_tend(launcher, slot, now);
+        return;
+    case SLOT_PREPARING:
     case SLOT_MAKING:
     case SLOT_FREE:
     case SLOT_SPAWNING:
-    case SLOT_SPARE:
     case SLOT_MOUNTING:
     case SLOT_COLLECTING:
     case SLOT_SCRUBBING:

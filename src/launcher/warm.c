@@ -17,14 +17,15 @@
 
 #include "base/poison.h"
 
-enum { RETRY_S = 2, FAILURES_MAX = 3 };
+enum { RETRY_S = 2, FAILURES_MAX = WARM_FAILURES_MAX };
 
 void zygotes_warm(struct launcher *launcher, const struct launch_warm *wish, int names_fd)
 {
     struct warm_set *set = &launcher->warm[wish->set];
 
+    prepared_drop(launcher, wish->set + 1);
     dc_close_clear(&set->names_fd);
-    *set = (struct warm_set){.wish = *wish, .names_fd = names_fd};
+    *set = (struct warm_set){.wish = *wish, .names_fd = names_fd, .used_ns = dc_now()};
 }
 
 struct zygote_link *zygotes_with_layer(struct launcher *launcher, const struct launch_run *request)
@@ -56,28 +57,66 @@ void warm_failed(struct launcher *launcher, const struct zygote_link *zygote)
                zygote->warm - 1, FAILURES_MAX);
 }
 
-/* The longest unused give way until the rest fits; the newest as the last. */
-static void keep_memory(struct launcher *launcher, const struct zygote_link *young)
+/* What holds memory for packages: a zygote, or the spare of a set. */
+struct holder {
+    struct zygote_link *zygote;
+    struct slot *slot;
+    uint32_t set; /* index + 1 */
+    uint32_t mb;
+    int64_t used_ns;
+};
+
+static void weigh(const struct holder *one, uint32_t young, uint64_t *total_mb,
+                  struct holder *oldest)
+{
+    *total_mb += one->mb;
+    if (one->set != young && (!oldest->set || one->used_ns < oldest->used_ns))
+        *oldest = *one;
+}
+
+/* Returns what all take, in MB. oldest->set stays 0 when there is none but the young one. */
+static uint64_t look_over(struct launcher *launcher, uint32_t young, struct holder *oldest)
+{
+    uint64_t total_mb = 0;
+
+    for (size_t i = 0; i < ZYGOTES_MAX; i++) {
+        struct zygote_link *zygote = &launcher->zygotes[i];
+        struct holder one = {zygote, NULL, zygote->warm, zygote->resident_mb, zygote->used_ns};
+
+        if (zygote->state == ZYGOTE_SERVING && zygote->warm)
+            weigh(&one, young, &total_mb, oldest);
+    }
+    for (size_t i = 0; i < launcher->slot_count; i++) {
+        struct slot *slot = &launcher->slots[i];
+
+        if (slot_is_prepared(slot) && slot->state == SLOT_SPARE && !slot->has_run) {
+            const struct warm_set *set = &launcher->warm[slot->set - 1];
+            struct holder one = {NULL, slot, slot->set, set->spare_mb, set->used_ns};
+
+            weigh(&one, young, &total_mb, oldest);
+        }
+    }
+    return total_mb;
+}
+
+void warm_keep_memory(struct launcher *launcher, uint32_t young)
 {
     for (;;) {
-        struct zygote_link *oldest = NULL;
-        uint64_t total_mb = 0;
+        struct holder oldest = {0};
+        uint64_t total_mb = look_over(launcher, young, &oldest);
 
-        for (size_t i = 0; i < ZYGOTES_MAX; i++) {
-            struct zygote_link *zygote = &launcher->zygotes[i];
-
-            if (zygote->state != ZYGOTE_SERVING || !zygote->warm)
-                continue;
-            total_mb += zygote->resident_mb;
-            if (zygote != young && (!oldest || zygote->used_ns < oldest->used_ns))
-                oldest = zygote;
-        }
-        if (total_mb <= launcher->options.warm_mb || !oldest)
+        if (total_mb <= launcher->options.warm_mb || !oldest.set)
             return;
-        dc_log(DC_LOG_WARN, "packages of set %u give way: zygotes with packages take %llu MB of %u",
-               oldest->warm - 1, (unsigned long long)total_mb, launcher->options.warm_mb);
-        launcher->warm[oldest->warm - 1].failures = FAILURES_MAX; /* until it is named again */
-        oldest->state = ZYGOTE_RETIRING;
+        dc_log(DC_LOG_INFO, "packages of set %u give way: imported packages take %llu MB of %u",
+               oldest.set - 1, (unsigned long long)total_mb, launcher->options.warm_mb);
+        if (oldest.slot) {
+            launcher->warm[oldest.set - 1].used_ns = 0; /* until it is used again */
+            slot_kill_inside(launcher, oldest.slot);
+        } else {
+            launcher->warm[oldest.set - 1].failures = FAILURES_MAX; /* until it is named again */
+            oldest.zygote->state = ZYGOTE_RETIRING;
+            prepared_drop(launcher, oldest.set);
+        }
     }
 }
 
@@ -97,7 +136,7 @@ void warm_ready(struct launcher *launcher, struct zygote_link *zygote)
 {
     launcher->warm[zygote->warm - 1].failures = 0;
     zygote->used_ns = dc_now();
-    keep_memory(launcher, zygote);
+    warm_keep_memory(launcher, zygote->warm);
 }
 
 static bool serves(const struct launcher *launcher, uint32_t set, bool starting)

@@ -157,7 +157,8 @@ static void orphan_children(struct launcher *launcher, uint32_t index)
         if (slot->has_run && !slot->run.stopped) {
             (void)dc_fail(&err, DC_BUG, 0, "its zygote died");
             run_trouble(launcher, slot, &err);
-        } else if (slot->state == SLOT_SPAWNING || slot->state == SLOT_SPARE) {
+        } else if (slot->state == SLOT_SPAWNING || slot->state == SLOT_PREPARING ||
+                   slot->state == SLOT_SPARE) {
             slot_kill_inside(launcher, slot);
         }
     }

@@ -89,15 +89,23 @@ struct launch_run {
     /* Packages to mount read-only, by their folder's name in hex below the launcher's --layers; all
      * zero: none. */
     uint8_t layer[DC_LAYER_ID_BYTES];
+    /* On whose behalf: spares with packages are for one owner alone. All zero: gets none of them.
+     */
+    uint8_t owner[DC_OWNER_BYTES];
     struct launch_network network;
 };
 
-/* Keep a zygote that has the packages of a layer mounted and imported. Only within the number of
- * sets that the launcher's --warm allows; a set that is named again is replaced. */
+/* Keep the packages of a layer imported: in a zygote, for sets below DC_WARM_MAX, within the number
+ * that the launcher's --warm allows; the descriptor holds the names of what to import, one a line.
+ * Or, for sets from DC_WARM_MAX on, within --prepared, in a sealed spare for runs of one owner; the
+ * descriptor holds a job whose arguments are the names. A set that is named again is replaced. */
 struct launch_warm {
     uint32_t set;
     uint32_t runtime;
+    uint32_t disk_mb; /* of the spare; 0 for a zygote */
+    uint32_t reserved;
     uint8_t layer[DC_LAYER_ID_BYTES];
+    uint8_t owner[DC_OWNER_BYTES]; /* of the spare; all zero for a zygote */
 };
 
 struct launch_cancel {

@@ -46,10 +46,13 @@ enum spawn_type {
     ZYGOTE_EXITED, /* struct zygote_exited */
 
     /* child → launcher, on the socket of its own */
-    CHILD_READY,  /* no body, fds: enum child_ready_fd */
-    CHILD_FAILED, /* struct dc_err: gave up, ours */
+    CHILD_READY,    /* no body, fds: enum child_ready_fd */
+    CHILD_FAILED,   /* struct dc_err: gave up, ours */
+    CHILD_PREPARED, /* no body: what CHILD_PREPARE named is imported */
     /* launcher → child */
-    CHILD_JOB, /* struct child_job, fds: enum child_job_fd */
+    CHILD_JOB,     /* struct child_job, fds: enum child_job_fd */
+    CHILD_PREPARE, /* no body, fds: a job whose arguments are to be imported. SECURITY: code of
+                      packages runs from here on, and the child's socket is within its reach */
 };
 
 struct nursery_slot {

@@ -134,7 +134,7 @@ static void on_ready(void *context, const struct launch_hello *hello)
 {
     struct engine *engine = context;
 
-    for (size_t set = 0; set < DC_WARM_MAX; set++)
+    for (size_t set = 0; set < DC_WARM_ALL; set++)
         engine_send_warm(engine, set);
 
     engine->has_problem = false;
@@ -166,7 +166,7 @@ static void seed_json(void)
 
 static void free_engine(struct engine *engine)
 {
-    for (size_t set = 0; set < DC_WARM_MAX; set++)
+    for (size_t set = 0; set < DC_WARM_ALL; set++)
         if (engine->warm[set].names_fd > 0)
             dc_close(engine->warm[set].names_fd);
     admission_free(engine->admission);

@@ -90,6 +90,14 @@ DC_MUST int engine_warm(struct engine *engine, uint32_t set, const struct run_re
                         const uint8_t layer[static DC_LAYER_ID_BYTES], const char *names,
                         struct dc_err *err);
 
+/* Who runs on behalf of a project, to the launcher. */
+void engine_owner(const char *project, uint8_t ret_owner[static DC_OWNER_BYTES]);
+
+/* The same as engine_warm, in spares for runs of the project with request's layer and disk, instead
+ * of a zygote. place: below options' prepared_sets. names: the request's arguments. */
+DC_MUST int engine_prepare(struct engine *engine, uint32_t place, const struct run_request *request,
+                           const char *project, struct dc_err *err);
+
 /* NULL before the launcher's first HELLO. */
 const struct launch_hello *engine_hello(const struct engine *engine);
 

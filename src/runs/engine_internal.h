@@ -58,7 +58,7 @@ struct engine {
     struct {
         struct launch_warm wish;
         int names_fd; /* owned; 0: there is none (it is never standard input) */
-    } warm[DC_WARM_MAX];
+    } warm[DC_WARM_ALL];
     struct engine_run *runs; /* all that were begun and not ended */
     size_t run_count;
     struct engine_stats stats;

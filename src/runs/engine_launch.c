@@ -154,6 +154,10 @@ static int send_run(struct engine_run *run, int runtime, struct dc_err *err)
 
     job_launch_fields(run->request, &fields);
     fields.runtime = (uint32_t)runtime;
+    /* Packages may look at the environment when they are imported, which is too early in a spare.
+     */
+    if (run_request_has_layer(run->request) && !run->request->env_count)
+        engine_owner(run->caller->project, fields.owner);
     if (result == 0)
         result = open_network(run, &fds[RUN_FD_NETWORK], err);
     run->launched = (struct launcher_run){.started = on_started, .ended = on_ended};

@@ -6,6 +6,8 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "runs/job_build.h"
+#include "store/hash.h"
 
 #include "base/poison.h"
 
@@ -67,12 +69,23 @@ void engine_send_warm(struct engine *engine, size_t set)
         dc_log_err(DC_LOG_WARN, NULL, &err, "packages are not kept imported");
 }
 
+/* Takes fd. */
+static void keep_warm(struct engine *engine, const struct launch_warm *wish, int fd)
+{
+    if (engine->warm[wish->set].names_fd > 0)
+        dc_close(engine->warm[wish->set].names_fd);
+    engine->warm[wish->set].names_fd = fd;
+    engine->warm[wish->set].wish = *wish;
+    engine_send_warm(engine, wish->set);
+}
+
 int engine_warm(struct engine *engine, uint32_t set, const struct run_request *request,
                 const uint8_t layer[static DC_LAYER_ID_BYTES], const char *names,
                 struct dc_err *err)
 {
     const struct launch_hello *hello = launcher_client_hello(engine->launcher);
     int runtime = hello ? engine_runtime(hello, request) : -1;
+    struct launch_warm wish;
     DC_AUTO(dc_close) int fd = memfd_create("packages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     if (runtime < 0 || set >= DC_WARM_MAX)
@@ -83,11 +96,36 @@ int engine_warm(struct engine *engine, uint32_t set, const struct run_request *r
         return -err->code;
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
         return dc_fail_errno(err, "seal the names of packages");
-    if (engine->warm[set].names_fd > 0)
-        dc_close(engine->warm[set].names_fd);
-    engine->warm[set].names_fd = dc_take_fd(&fd);
-    engine->warm[set].wish = (struct launch_warm){.set = set, .runtime = (uint32_t)runtime};
-    memcpy(engine->warm[set].wish.layer, layer, DC_LAYER_ID_BYTES);
-    engine_send_warm(engine, set);
+    wish = (struct launch_warm){.set = set, .runtime = (uint32_t)runtime};
+    memcpy(wish.layer, layer, DC_LAYER_ID_BYTES);
+    keep_warm(engine, &wish, dc_take_fd(&fd));
+    return 0;
+}
+
+void engine_owner(const char *project, uint8_t ret_owner[static DC_OWNER_BYTES])
+{
+    uint8_t hash[STORE_HASH_BYTES];
+
+    store_sha256(project, strlen(project), hash);
+    memcpy(ret_owner, hash, DC_OWNER_BYTES);
+}
+
+int engine_prepare(struct engine *engine, uint32_t place, const struct run_request *request,
+                   const char *project, struct dc_err *err)
+{
+    const struct launch_hello *hello = launcher_client_hello(engine->launcher);
+    int runtime = hello ? engine_runtime(hello, request) : -1;
+    struct launch_warm wish = {.set = DC_WARM_MAX + place,
+                               .disk_mb = request->policy.value[POLICY_DISK_MB]};
+    int fd;
+
+    if (runtime < 0 || place >= DC_PREPARED_MAX)
+        return dc_fail(err, DC_INVALID, 0, "no runtime for a set of packages");
+    if (job_build(request, &fd, err) < 0)
+        return -err->code;
+    wish.runtime = (uint32_t)runtime;
+    memcpy(wish.layer, request->layer, sizeof(wish.layer));
+    engine_owner(project, wish.owner);
+    keep_warm(engine, &wish, fd);
     return 0;
 }

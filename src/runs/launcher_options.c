@@ -174,6 +174,7 @@ int launcher_argv(const struct launcher_options *options, char ***ret_argv, stru
     add_pair(&words, "--root", options->root); /* first: the runtimes are read from there */
     add_pair(&words, "--layers", options->layers);
     add_number(&words, "--warm", options->warm_sets);
+    add_number(&words, "--prepared", options->prepared_sets);
     add_number(&words, "--warm-mb", options->warm_mb);
     add_number(&words, "--link-fd", LAUNCHER_LINK_FD);
     add_number(&words, "--slots", options->slots ? options->slots : launcher_default_slots());

@@ -18,7 +18,8 @@ struct launcher_options {
     const char *root;           /* sealed root's directory */
     const char *layers;         /* directory of package layers; NULL: none */
     uint32_t warm_sets;         /* of packages that are kept imported */
-    uint32_t warm_mb;           /* memory of their zygotes; 0: none are kept */
+    uint32_t prepared_sets;     /* of packages that spares have imported */
+    uint32_t warm_mb;           /* memory of all these; 0: none are kept */
     uint32_t slots;             /* 0: 2 × cores */
     uint32_t uid_base;          /* 0: the launcher's default */
     uint32_t zygote_forks_max;  /* 0: the launcher's default */

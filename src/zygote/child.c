@@ -29,6 +29,9 @@ enum {
  * first. */
 #define FILE_MAX_BYTES (UINT64_C(4) << 30)
 
+/* The socket to the launcher of a child that has been told to prepare; -1 in others. */
+static int preparing_fd = -1;
+
 static bool without(const struct child_plan *plan, enum seal_without what)
 {
     return seal_is_without(plan->config.without, what);
@@ -278,14 +281,41 @@ _Noreturn static void end_for_lack_of_space(void)
     _exit(1);
 }
 
-static int await_job(const struct child_plan *plan, struct zygote_run *run, struct dc_err *err)
+/* What packages write when they are imported would be missing from the run. It goes to a file that
+ * resume() looks at. */
+static int catch_output(struct dc_err *err)
+{
+    DC_AUTO(dc_close) int fd = memfd_create("output", MFD_CLOEXEC);
+
+    if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+        return dc_fail_errno(err, "catch the output of imports");
+    return 0;
+}
+
+static int begin_preparing(int socket_fd, struct link_message *message, struct zygote_run *run,
+                           struct dc_err *err)
+{
+    int result;
+
+    if (!link_message_is(message, 0, 1))
+        return dc_fail(err, DC_BUG, 0, "malformed order to prepare");
+    *run = (struct zygote_run){.preparing = true};
+    result = load_job(message->fds[0], run, err);
+    link_message_release(message);
+    preparing_fd = socket_fd;
+    return result == 0 ? catch_output(err) : result;
+}
+
+static int await_job(int socket_fd, struct zygote_run *run, struct dc_err *err)
 {
     struct link_message message;
     struct child_job body;
     int result;
 
-    if (link_receive(plan->socket_fd, &message, err) < 0)
+    if (link_receive(socket_fd, &message, err) < 0)
         _exit(0); /* a spare that is not wanted any more */
+    if (message.header.type == CHILD_PREPARE && preparing_fd < 0)
+        return begin_preparing(socket_fd, &message, run, err);
     if (message.header.type != CHILD_JOB || !link_message_is(&message, sizeof(body), CHILD_JOB_FDS))
         return dc_fail(err, DC_BUG, 0, "unexpected message %u", message.header.type);
     memcpy(&body, message.body, sizeof(body));
@@ -299,6 +329,29 @@ static int await_job(const struct child_plan *plan, struct zygote_run *run, stru
     return result;
 }
 
+_Noreturn static void tell_failure(int socket_fd, const struct dc_err *err)
+{
+    struct dc_err ignored;
+
+    dc_ignore(link_send(socket_fd, CHILD_FAILED, err, sizeof(*err), NULL, 0, &ignored));
+    _exit(125);
+}
+
+int zygote_resume(struct zygote_run *ret_run, struct dc_err *err)
+{
+    struct stat said;
+
+    if (preparing_fd < 0)
+        return dc_fail(err, DC_BUG, 0, "there was nothing to prepare");
+    if (fstat(STDOUT_FILENO, &said) < 0 || said.st_size > 0)
+        _exit(1);
+    if (link_send(preparing_fd, CHILD_PREPARED, NULL, 0, NULL, 0, err) < 0 ||
+        await_job(preparing_fd, ret_run, err) < 0)
+        tell_failure(preparing_fd, err);
+    dc_close_clear(&preparing_fd);
+    return 0;
+}
+
 void child_become_run(const struct child_plan *plan, struct zygote_run *ret_run)
 {
     struct dc_err err = {0};
@@ -310,11 +363,9 @@ void child_become_run(const struct child_plan *plan, struct zygote_run *ret_run)
     for (size_t i = 0; i < CHILD_READY_FDS; i++)
         dc_close(fds[i]);
     if (result == 0)
-        result = await_job(plan, ret_run, &err);
-    if (result == 0) {
+        result = await_job(plan->socket_fd, ret_run, &err);
+    if (result < 0)
+        tell_failure(plan->socket_fd, &err);
+    if (!ret_run->preparing)
         dc_close(plan->socket_fd);
-        return;
-    }
-    dc_ignore(link_send(plan->socket_fd, CHILD_FAILED, &err, sizeof(err), NULL, 0, &err));
-    _exit(125);
 }

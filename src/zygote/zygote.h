@@ -48,6 +48,7 @@ struct zygote_hooks {
 /* What the child is to run. Strings live until the process ends. */
 struct zygote_run {
     bool training;          /* run the runtime's own hello world, then zygote_finish(0) */
+    bool preparing;         /* import what args name, then zygote_resume() for the run itself */
     const char *entrypoint; /* relative to /workspace, which is the working directory */
     size_t argc;
     char **args; /* argc strings, then NULL; without the program name */
@@ -61,6 +62,10 @@ struct zygote_run {
  * *ret_run filled. Negative only when serving could not begin at all. */
 DC_MUST int zygote_serve(const struct zygote_hooks *hooks, struct zygote_run *ret_run,
                          struct dc_err *err);
+
+/* Only after *ret_run was one to prepare for: says that this is done, and waits for the run. Ends
+ * the process when what was imported has written something, which a run would have shown. */
+DC_MUST int zygote_resume(struct zygote_run *ret_run, struct dc_err *err);
 
 /* Ends a run (or the training) at once, without running any exit handler of the C library. */
 _Noreturn void zygote_finish(int exit_code);

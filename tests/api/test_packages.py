@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import threading
+import time
 
 import pytest
 
@@ -334,3 +335,26 @@ def test_warm_list(own_server, make_client):
     body = {"lang": "python", "code": code, "packages": [PIP]}
     wait_for(lambda: api.post("/api/run", body).json().get("stdout") == "True\n1.16.0\n",
              "a new launcher has the zygote, too")
+
+
+def test_frequent_use(own_server, make_client):
+    """A set that a project uses again and again is imported before its next run, and only for that project."""
+    server = own_server()
+    api = make_client(server, server.create_key()["key"])
+    other = make_client(server, server.create_key("other")["key"])
+    code = "import sys; print('six' in sys.modules); import six; print(six.__version__)"
+    assert [ok(api.run(code, packages=[PIP])) for _ in range(2)] == ["False\n1.16.0\n"] * 2
+    wait_for(lambda: ok(api.run(code, packages=[PIP])) == "True\n1.16.0\n", "a spare has it imported", pause=0.3)
+    assert ok(other.run(code, packages=[PIP])) == "False\n1.16.0\n"
+    assert ok(api.run(code, packages=[PIP], env={"X": "1"})) == "False\n1.16.0\n"
+    loaded = "console.log(Object.keys(require.cache).includes('/node_modules/ms/index.js'))"
+    wait_for(lambda: ok(api.run(loaded, "node", packages=[NPM])) == "true\n", "a spare has it loaded", pause=0.3)
+
+
+def test_frequent_use_is_the_operators_choice(own_server, make_client):
+    server = own_server("--packages-zygotes", "warm")
+    api = make_client(server, server.create_key()["key"])
+    code = "import sys; print('six' in sys.modules)"
+    for _ in range(8):
+        time.sleep(0.2)
+        assert ok(api.run(code, packages=[PIP])) == "False\n"

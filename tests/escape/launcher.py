@@ -19,14 +19,17 @@ PATIENCE_S = 60 * SLOWNESS
 HEADER = struct.Struct("=BBHI")  # struct link_header: version, type, descriptors, length
 HELLO_HEAD = struct.Struct("=IBBBB")
 HELLO_RUNTIME = struct.Struct("=16s16sB7x")
-RUN = struct.Struct("=QIIIIIIII16s64s")
+RUN = struct.Struct("=QIIIIIIII16s16s64s")
+WARM = struct.Struct("=IIII16s16s")
 ENDED = struct.Struct("=QIiIIQQQ120s")
 
 (LAUNCH_HELLO, LAUNCH_RUN, LAUNCH_CANCEL, LAUNCH_STARTED, LAUNCH_ENDED, LAUNCH_STATS,
  LAUNCH_SHUTDOWN, LAUNCH_FATAL, LAUNCH_WARM) = range(1, 10)
 END_KINDS = ("exited", "signalled", "timeout", "cpu", "memory", "cancelled", "sandbox_error")
 HITS = ("memory", "processes", "disk")
-JOB_END, JOB_ENTRYPOINT, JOB_ENV, JOB_FILE = 0, 1, 3, 4
+JOB_END, JOB_ENTRYPOINT, JOB_ARG, JOB_ENV, JOB_FILE, JOB_FLAGS = 0, 1, 2, 3, 4, 5
+JOB_PACKAGES = 2
+WARM_MAX = 8  # sets from here on are for spares
 F_ADD_SEALS, ALL_SEALS = 1033, 0xF
 
 ENTRYPOINTS = {"python": "main.py", "node": "main.js"}
@@ -54,9 +57,10 @@ def _record(kind, data):
     return struct.pack("=II", kind, len(data)) + data
 
 
-def make_job(entrypoint, files):
+def make_job(entrypoint, files, args=(), flags=0):
     """The sealed memfd of a run: files are {path: bytes}."""
-    parts = [_record(JOB_ENTRYPOINT, entrypoint.encode())]
+    parts = [_record(JOB_ENTRYPOINT, entrypoint.encode()), _record(JOB_FLAGS, struct.pack("=I", flags))]
+    parts += [_record(JOB_ARG, arg.encode()) for arg in args]
     for path, content in files.items():
         name = path.encode()
         parts.append(_record(JOB_FILE, struct.pack("=H", len(name)) + name + content))
@@ -147,15 +151,15 @@ class Launcher:
                 self._waiting.append((kind, body))
 
     def start(self, code, lang="python", files=None, stdin=None, timeout_ms=20000 * SLOWNESS, memory_mb=256,
-              disk_mb=None, processes=64, cpus=100, layer=b""):
+              disk_mb=None, processes=64, cpus=100, layer=b"", owner=b""):
         """Begins a run; stdin is a descriptor, /dev/null when None. Limits and layer as in LAUNCH_RUN."""
         self._count += 1
         started = Started(self._count)
         entrypoint = ENTRYPOINTS[lang]
-        job = make_job(entrypoint, {entrypoint: code.encode(), **(files or {})})
+        job = make_job(entrypoint, {entrypoint: code.encode(), **(files or {})}, flags=JOB_PACKAGES if owner else 0)
         null = os.open("/dev/null", os.O_RDWR)
         body = RUN.pack(started.number, self.runtimes[lang], 0, timeout_ms, 0, memory_mb,
-                        disk_mb or memory_mb // 4, processes, cpus, layer, b"")
+                        disk_mb or memory_mb // 4, processes, cpus, layer, owner, b"")
         fds = [job, null if stdin is None else stdin, started.out, started.err, null]
         packet = HEADER.pack(1, LAUNCH_RUN, len(fds), len(body)) + body
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
@@ -168,7 +172,14 @@ class Launcher:
         """Asks for a zygote with packages."""
         fd = os.memfd_create("names")
         os.write(fd, names.encode())
-        body = struct.pack("=II16s", number, self.runtimes[lang], layer)
+        self._send_warm(fd, WARM.pack(number, self.runtimes[lang], 0, 0, layer, b""))
+
+    def prepare(self, layer, names, owner, number=WARM_MAX, lang="python", disk_mb=64):
+        """Asks for spares with packages."""
+        fd = make_job(ENTRYPOINTS[lang], {}, names.split(), JOB_PACKAGES)
+        self._send_warm(fd, WARM.pack(number, self.runtimes[lang], disk_mb, 0, layer, owner))
+
+    def _send_warm(self, fd, body):
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))
         self._link.sendmsg([HEADER.pack(1, LAUNCH_WARM, 1, len(body)) + body], [rights])
         os.close(fd)

@@ -75,6 +75,15 @@ function redefine(object, name, value) {
   Object.defineProperty(object, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
+// Loads what the launcher names, in the sealed process, before it knows its program.
+function prepare(run, packages) {
+  process.chdir(WORKSPACE);
+  Object.defineProperty(process, 'pid', { value: docle.pid() });
+  packages.load(run.args, docle.turn);
+  process._tickCallback();
+  return docle.resume();
+}
+
 function settleProcess(run, path) {
   const startedAt = process.uptime();
   const { uptime } = process;
@@ -151,14 +160,15 @@ function main() {
   const ownThreads = packages.threads();
   packages.loadListed(docle.turn);
   docle.collectGarbage();
-  const run = docle.serve(ownThreads);
-  const path = run.training ? `${__dirname}/training.js` : `${WORKSPACE}/${run.entrypoint}`;
+  let run = docle.serve(ownThreads);
 
+  if (run.alike) settleRandomness(vm, crypto);
+  os.cpus = () => structuredClone(processors);
+  if (run.preparing) run = prepare(run, packages);
+  const path = run.training ? `${__dirname}/training.js` : `${WORKSPACE}/${run.entrypoint}`;
   startOverIfNeeded(run, path, freshFlags);
   settleProcess(run, path);
-  if (run.alike) settleRandomness(vm, crypto);
   refuseWorkers();
-  os.cpus = () => structuredClone(processors);
   packages.forgetOthers(Module._cache);
   replaceMain(Module, path);
   docle.guard();

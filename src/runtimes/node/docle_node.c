@@ -4,6 +4,7 @@
  *
  *   serve(ownThreads)          in a child only: {training, entrypoint, args, heapMB, alike}; the
  *                              C environment is the run's
+ *   resume()                   after serve() has returned one with `preparing` true: the run
  *   guard()                    see loop_guard.h
  *   finish(code)               ends the process
  *   exec(path, argv)           becomes another program; throws when that fails
@@ -102,6 +103,8 @@ static napi_value run_object(napi_env env, const struct zygote_run *run)
         napi_set_named_property(env, object, "entrypoint", value) != napi_ok ||
         napi_get_boolean(env, run->training, &value) != napi_ok ||
         napi_set_named_property(env, object, "training", value) != napi_ok ||
+        napi_get_boolean(env, run->preparing, &value) != napi_ok ||
+        napi_set_named_property(env, object, "preparing", value) != napi_ok ||
         napi_get_boolean(env, v8_alike, &value) != napi_ok ||
         napi_set_named_property(env, object, "alike", value) != napi_ok ||
         napi_create_uint32(env, heap_mb(run->memory_mb), &value) != napi_ok ||
@@ -121,6 +124,14 @@ static uint32_t number_argument(napi_env env, napi_callback_info info)
     return (uint32_t)number;
 }
 
+static napi_value begin_run(napi_env env, const struct zygote_run *run)
+{
+    environ = run->env;
+    if (run->memory_mb && !reach_set_heap_limit((uint64_t)heap_mb(run->memory_mb) << 20))
+        return throw_text(env, "this Node's heap cannot be limited in a fork");
+    return run_object(env, run);
+}
+
 static napi_value js_serve(napi_env env, napi_callback_info info)
 {
     static struct zygote_hooks hooks = {.remake = remake, .reseed = reseed};
@@ -136,10 +147,16 @@ static napi_value js_serve(napi_env env, napi_callback_info info)
         return throw_text(env, "this Node has no SetProcessExitHandler");
     if (fork_maps_allow(&err) < 0 || zygote_serve(&hooks, &run, &err) < 0)
         return throw_text(env, err.text);
-    environ = run.env;
-    if (run.memory_mb && !reach_set_heap_limit((uint64_t)heap_mb(run.memory_mb) << 20))
-        return throw_text(env, "this Node's heap cannot be limited in a fork");
-    return run_object(env, &run);
+    return begin_run(env, &run);
+}
+
+static napi_value js_resume(napi_env env, napi_callback_info info)
+{
+    struct zygote_run run;
+    struct dc_err err;
+
+    (void)info;
+    return zygote_resume(&run, &err) < 0 ? throw_text(env, err.text) : begin_run(env, &run);
 }
 
 /* --- the rest -------------------------------------------------------------------------------- */
@@ -236,6 +253,7 @@ NAPI_MODULE_INIT()
 {
     static const napi_property_descriptor functions[] = {
         {.utf8name = "serve", .method = js_serve},
+        {.utf8name = "resume", .method = js_resume},
         {.utf8name = "guard", .method = js_guard},
         {.utf8name = "finish", .method = js_finish},
         {.utf8name = "exec", .method = js_exec},

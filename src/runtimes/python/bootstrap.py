@@ -48,6 +48,7 @@ import locale, logging, math, operator, pathlib, pickle, platform, pprint, queue
 import sqlite3, ssl, statistics, string, struct, subprocess, tempfile, textwrap, traceback, types, typing
 import unicodedata, urllib.parse, urllib.request, uuid, warnings, weakref, zlib
 
+imported_ahead = set()
 NAMES_FD, NAMES_VARIABLE = 4, "DOCLE_NAMES"  # src/zygote/zygote.h
 # Libraries that start threads when they are imported, and how they are told not to: a fork has one thread.
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -69,6 +70,24 @@ def modules_of(name):
     return [module for module in dict.fromkeys(listed) if module.isidentifier() and not module.startswith("_")]
 
 
+def import_all(names):
+    """What they bring along is remembered by its first names, see shadowed()."""
+    before = set(sys.modules)
+    for name in filter(None, names):
+        try:
+            for module in modules_of(name):
+                __import__(module)
+        except BaseException as error:
+            print(f"packages: {name}: {error!r}", file=sys.__stderr__)
+    imported_ahead.update(module.partition(".")[0] for module in set(sys.modules) - before)
+
+
+def shadowed(path):
+    """Has the program a module of the name of one that is imported already? Then its own must come first."""
+    folders = {WORKSPACE, os.path.dirname(path)}
+    return any(name.partition(".")[0] in imported_ahead for folder in folders for name in os.listdir(folder))
+
+
 def import_packages():
     """In a zygote with packages. What cannot be imported is left to the runs, which then see why."""
     if os.environ.pop(NAMES_VARIABLE, None) is None:
@@ -76,14 +95,21 @@ def import_packages():
     names = os.pread(NAMES_FD, 1 << 16, 0).decode().split()
     os.close(NAMES_FD)
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    for name in names:
-        try:
-            for module in modules_of(name):
-                __import__(module)
-        except BaseException as error:
-            print(f"packages: {name}: {error!r}", file=sys.__stderr__)
+    import_all(names)
     for variable in ONE_THREAD:
         del os.environ[variable]
+
+
+def prepare_spare(names):
+    """In a sealed process that does not know its program yet. Threads are its own, and so may stay. Returns what
+    serve() returns for the program."""
+    take_packages()
+    import_all(names)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    started = _docle.resume()
+    sys.path_importer_cache.pop(WORKSPACE, None)
+    return started
 
 
 PLAIN = [sys.executable, "-X", "utf8", "-B"]
@@ -272,12 +298,18 @@ def take_packages():
 
 def prepare(path, flags, settings):
     """Returns what to run."""
+    spare = path is None
+    if spare:
+        path, flags, settings = prepare_spare(flags)
     if settings:
         if settings & SETTING_INTERPRETER:
             exec_interpreter()
         time.tzset()
     if flags & PACKAGES:
-        take_packages()
+        if imported_ahead and shadowed(path):
+            exec_interpreter()
+        if not spare:
+            take_packages()
     if flags & LIVE_OUTPUT:
         sys.stdout.reconfigure(line_buffering=True)
     main.__file__ = main.__loader__.path = path

@@ -4,7 +4,8 @@
  *
  *   gate(function)     a function that does nothing in the fork of the zygote, and function after.
  *   serve(seed, generator, stir, data, plain, training) -> (path, flags, settings), in a child
- * only; the arguments are those of struct start. read, watch, changed, flush, drop: see start.h and
+ * only; the arguments are those of struct start. resume() -> the same, after serve() has returned
+ * (None, names, settings): import those first. read, watch, changed, flush, drop: see start.h and
  * ending.h. report(error)      prints an uncaught exception as the interpreter would. finish(code)
  * ends the process.
  */
@@ -97,6 +98,19 @@ static PyObject *docle_serve(PyObject *module, PyObject *arguments)
     return start_program(&start, &run);
 }
 
+static PyObject *docle_resume(PyObject *module, PyObject *nothing)
+{
+    struct zygote_run run;
+    struct dc_err err;
+
+    (void)module;
+    (void)nothing;
+    if (zygote_resume(&run, &err) == 0)
+        return start_program(&start, &run);
+    PyErr_SetString(PyExc_RuntimeError, err.text);
+    return NULL;
+}
+
 /* --- the program ------------------------------------------------------------------------------ */
 
 static PyObject *docle_read(PyObject *module, PyObject *path)
@@ -162,6 +176,7 @@ static PyObject *docle_finish(PyObject *module, PyObject *code)
 static PyMethodDef methods[] = {
     {"gate", docle_gate, METH_O, NULL},
     {"serve", docle_serve, METH_VARARGS, NULL},
+    {"resume", docle_resume, METH_NOARGS, NULL},
     {"read", docle_read, METH_O, NULL},
     {"watch", docle_watch, METH_O, NULL},
     {"changed", docle_changed, METH_NOARGS, NULL},

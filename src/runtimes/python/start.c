@@ -106,12 +106,28 @@ static int set_search_path(const char *path)
     return top ? PyList_Insert(list, 1, top) : -1;
 }
 
+/* As for a program in the workspace, whose name is not known yet. */
+static PyObject *start_preparing(const struct start *start, const struct zygote_run *run)
+{
+    DC_AUTO(py_drop) PyObject *names = PyList_New(0);
+    DC_AUTO(py_drop) PyObject *nothing = PyUnicode_FromString("");
+    unsigned settings;
+
+    if (!names || !nothing || set_arguments(names, 0, nothing, run) < 0 ||
+        set_environment(run, start->data, &settings) < 0 ||
+        set_search_path("/workspace/main.py") < 0)
+        return NULL;
+    return Py_BuildValue("(OOI)", Py_None, names, settings);
+}
+
 PyObject *start_program(const struct start *start, const struct zygote_run *run)
 {
     DC_AUTO(py_drop) PyObject *path = NULL;
     DC_AUTO(py_drop) PyObject *bytes = NULL;
     unsigned settings;
 
+    if (run->preparing)
+        return start_preparing(start, run);
     if (run->training) {
         path = start->training;
         Py_INCREF(path);

@@ -25,7 +25,8 @@ int start_reseed(const struct start *start, long zygote_pid);
 
 /* Sets sys.argv, sys.orig_argv, sys.path[0] and the environment. Returns (path, flags, settings) or
  * NULL with a Python error set; settings: 1 when the environment has TZ, 2 when it has names that
- * the interpreter reads at its start. */
+ * the interpreter reads at its start. For a run to prepare for: (None, names, settings), where the
+ * first name is empty. */
 PyObject *start_program(const struct start *start, const struct zygote_run *run);
 
 /* The bytes of a regular file, None when it cannot be read, NULL with a Python error set. */
