@@ -89,7 +89,10 @@ bool egress_session_print(const struct egress_session *session, struct dc_buf *o
 
 const char *egress_verdict_name(enum egress_verdict verdict);
 
-const struct egress_stats *egress_client_stats(const struct egress_client *client);
+void egress_client_stats(const struct egress_client *client, struct egress_stats *ret_stats);
+
+/* Does the relay take sessions now? */
+bool egress_client_ready(const struct egress_client *client);
 
 /* The relay's own words when it could not serve and has not come back since, else NULL. */
 const struct dc_err *egress_client_problem(const struct egress_client *client);

@@ -76,7 +76,7 @@ void engine_pump(struct engine *engine)
     if (engine->pumping)
         return;
     engine->pumping = true;
-    while (launcher_client_state(engine->launcher) == LAUNCHER_READY) {
+    while (launcher_client_ready(engine->launcher)) {
         struct admission_entry *entry = admission_next(engine->admission);
 
         if (!entry)
@@ -331,7 +331,7 @@ bool engine_find(const struct engine *engine, const char *project, const char *r
 
 bool engine_ready(const struct engine *engine)
 {
-    return engine->taking && launcher_client_state(engine->launcher) == LAUNCHER_READY;
+    return engine->taking && launcher_client_ready(engine->launcher);
 }
 
 const struct launch_hello *engine_hello(const struct engine *engine)
@@ -351,7 +351,7 @@ const struct dc_err *engine_network_problem(const struct engine *engine)
 
 bool engine_network_ready(const struct engine *engine)
 {
-    return !engine->egress || egress_client_stats(engine->egress)->ready;
+    return !engine->egress || egress_client_ready(engine->egress);
 }
 
 void engine_stop_taking(struct engine *engine)
@@ -412,10 +412,10 @@ void engine_snapshot(const struct engine *engine, struct engine_stats *ret_stats
     *ret_stats = engine->stats;
     ret_stats->running = admission_running(engine->admission);
     ret_stats->queued = engine_queued(engine);
-    ret_stats->launcher = *launcher_client_stats(engine->launcher);
+    launcher_client_stats(engine->launcher, &ret_stats->launcher);
     ret_stats->network = engine->egress != NULL;
     if (engine->egress)
-        ret_stats->egress = *egress_client_stats(engine->egress);
+        egress_client_stats(engine->egress, &ret_stats->egress);
 }
 
 static void on_part_closed(void *context)

@@ -20,13 +20,6 @@
 
 struct launcher_client;
 
-enum launcher_state {
-    LAUNCHER_STARTING, /* no HELLO yet */
-    LAUNCHER_READY,
-    LAUNCHER_DOWN, /* died or could not serve; a restart is due */
-    LAUNCHER_CLOSED,
-};
-
 struct launcher_events {
     /* Called on the loop. All optional. */
     void (*ready)(void *context, const struct launch_hello *hello);
@@ -73,12 +66,14 @@ DC_MUST int launcher_client_warm(struct launcher_client *client, const struct la
 /* Asks to end a run; `ended` follows. */
 void launcher_client_cancel(struct launcher_client *client, struct launcher_run *run);
 
-enum launcher_state launcher_client_state(const struct launcher_client *client);
+/* Can it take runs now? */
+bool launcher_client_ready(const struct launcher_client *client);
 
 /* As last announced; NULL before the first HELLO. */
 const struct launch_hello *launcher_client_hello(const struct launcher_client *client);
 
-const struct launcher_client_stats *launcher_client_stats(const struct launcher_client *client);
+void launcher_client_stats(const struct launcher_client *client,
+                           struct launcher_client_stats *ret_stats);
 
 /* The launcher is taken for hung: kill and replace it. */
 void launcher_client_replace(struct launcher_client *client, const char *why);
