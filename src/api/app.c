@@ -106,6 +106,7 @@ void app_free(struct app *app)
     store_worker_free(app->worker); /* ends what was left to it */
     history_free(app->history);
     warm_used_free(app->used);
+    accounts_free(app->accounts);
     packages_free(app->packages);
     outbound_free(app->outbound);
     store_conn_free(app->store);
@@ -149,6 +150,30 @@ static void purge(struct app *app)
     }
 }
 
+static int run_purge_accounts(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    const struct purging *purging = arg;
+
+    return store_accounts_purge(conn, purging->before, purging->now, err);
+}
+
+/* Links are counted by the limits for as long as one lives. */
+static void purge_accounts(struct app *app)
+{
+    struct purging purging = {.now = dc_wall_now()};
+    struct dc_err err;
+
+    purging.before = purging.now - (int64_t)app->options.accounts.link_minutes * 60 * DC_NS_PER_S;
+    if (await_store(app->worker, AWAIT_WRITE, run_purge_accounts, &purging, &err) < 0)
+        dc_log_err(DC_LOG_WARN, NULL, &err, "old links and sessions could not be deleted");
+}
+
+static void purge_all(struct app *app)
+{
+    purge(app);
+    purge_accounts(app);
+}
+
 static void fail(struct app *app, const struct dc_err *err)
 {
     app->failure = *err;
@@ -166,6 +191,8 @@ static void become_ready(struct app *app)
     }
     app->serving = true;
     warm_start(app);
+    if (!background_spawn(app, accounts_mail_run, app->accounts))
+        dc_log(DC_LOG_ERROR, "no memory for the task that sends mails; none are sent");
     if (app->options.ready)
         app->options.ready(app->options.context);
 }
@@ -178,8 +205,9 @@ static void watch(void *arg)
     become_ready(app);
     while (!app->stopping) {
         if (seconds++ % PURGE_EVERY_S == 0)
-            purge(app);
+            purge_all(app);
         auth_upkeep(app);
+        accounts_tick(app->accounts);
         await_flag_wait(&app->upkeep_due);
     }
 }
@@ -244,6 +272,7 @@ static void shut(void *arg)
         packages_drain(app->packages);
     wait_answers(app);
     app->stopping = true;
+    accounts_stop(app->accounts);
     outbound_stop(app->outbound);
     await_flag_set(&app->upkeep_due);
     while (app->background > 1) /* all but this one */
@@ -303,7 +332,10 @@ static int open_parts(struct app *app, struct dc_err *err)
     open_upkeep(app);
     if (outbound_start(app->outbound, &app->loop, err) < 0 ||
         store_worker_start(app->options.database_path, &app->worker, err) < 0 ||
-        history_open(app->worker, &app->history, err) < 0 || open_signals(app, err) < 0 ||
+        history_open(app->worker, &app->history, err) < 0 ||
+        accounts_open(&app->options.accounts, app->worker, app->outbound, &app->accounts, err) <
+            0 ||
+        open_signals(app, err) < 0 ||
         (app->options.packages.dir &&
          packages_open(&app->loop, &app->options.packages, &app->packages, err) < 0) ||
         engine_open(&app->loop, app->keeper, &app->options.engine, &app->engine, err) < 0)

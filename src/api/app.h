@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "accounts/accounts.h"
 #include "base/auto.h"
 #include "base/error.h"
 #include "outbound/outbound.h"
@@ -50,6 +51,8 @@ struct app_options {
     const char *packages_warm;        /* sets to install ahead, see packages/warm.h; NULL: none */
     uint32_t packages_warm_sets;      /* the first of them may be kept imported */
     uint32_t packages_prepared_sets;  /* of those in use, that spares may have imported */
+
+    struct accounts_options accounts;
 
     const char *metrics_token;   /* Bearer for /metrics from elsewhere than loopback; NULL: none */
     const char *trusted_proxies; /* "127.0.0.1,::1,10.0.0.0/8"; NULL: loopback */

@@ -35,6 +35,7 @@ struct app {
     struct history *history;
     struct engine *engine;
     struct outbound *outbound; /* requests of the server itself */
+    struct accounts *accounts;
     struct packages *packages; /* NULL: none are installed */
     struct warm_used *used;    /* see warm.h; NULL: nothing is prepared from use */
     struct http_server *http;

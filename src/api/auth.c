@@ -6,6 +6,8 @@
 
 #include "api/app_internal.h"
 #include "api/guard.h"
+#include "api/route_table.h"
+#include "api/session.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "runs/await.h"
@@ -98,7 +100,24 @@ static const char *credentials(const char *value)
     return value;
 }
 
-bool auth_check(struct call *call)
+const char *auth_credentials(const struct call *call)
+{
+    const char *value = call_header(call, "Authorization");
+
+    if (!value || !*credentials(value))
+        return NULL;
+    return credentials(value);
+}
+
+void auth_refuse_session(struct call *call, bool given)
+{
+    if (given)
+        refuse(call, "Invalid or expired session", "invalid_session", "Sign in again, at /login.");
+    else
+        refuse(call, "Not authenticated", "not_authenticated", "Sign in, at /login.");
+}
+
+static bool check_key(struct call *call)
 {
     struct app *app = call->app;
     const char *value = call_header(call, "Authorization");
@@ -133,6 +152,29 @@ bool auth_check(struct call *call)
         return false;
     }
     return guard_key(call, key);
+}
+
+bool auth_admit(struct call *call, const struct route *route)
+{
+    uint8_t hash[STORE_HASH_BYTES];
+    bool by_cookie;
+    bool person;
+
+    if (route->access == ROUTE_OPEN)
+        return guard_open(call);
+    person = session_token(call, hash, &by_cookie);
+    if (route->access == ROUTE_CALLER)
+        return person ? session_admit(call, route) : check_key(call);
+    if (person || by_cookie)
+        return session_admit(call, route);
+    if (!check_key(call))
+        return false;
+    call_fail(call, &(struct call_error){.status = 403,
+                                         .error = "Forbidden",
+                                         .code = "session_required",
+                                         .message = "An API key runs programs; this needs somebody "
+                                                    "who has signed in."});
+    return false;
 }
 
 bool auth_is_metrics_token(const struct call *call)

@@ -10,9 +10,17 @@
 #include "api/call.h"
 #include "base/error.h"
 
-/* Fills who asks from the Authorization header, and sees to it that the key may do this, from here
- * and now (guard.h). False: has answered, the route is not to run. */
-bool auth_check(struct call *call);
+struct route;
+
+/* May the caller take this route? Fills key_id or session, and project_id. False: has answered 401,
+ * 403 (or an error), the route is not to run. */
+bool auth_admit(struct call *call, const struct route *route);
+
+/* What the Authorization header holds, without its scheme; NULL for nothing. */
+const char *auth_credentials(const struct call *call);
+
+/* 401: no session, or one that is not good. */
+void auth_refuse_session(struct call *call, bool given);
 
 /* Does the call carry the operator's metrics token? */
 bool auth_is_metrics_token(const struct call *call);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "accounts/roles.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
@@ -19,6 +20,7 @@
 
 struct app;
 struct http_exchange;
+struct store_session;
 
 /* One header field of an answer. */
 struct call_field {
@@ -41,16 +43,20 @@ struct call {
     const char *body;
     size_t body_length;
     bool loopback;             /* the client is on this machine, no proxy between */
-    char run_id[DC_UUID_SIZE]; /* of the path, where the route has one */
+    char id[DC_UUID_SIZE];     /* of the path, where the route has one */
+    char sub_id[DC_UUID_SIZE]; /* of what is below that, where the route has one */
     char key_id[DC_UUID_SIZE]; /* of who asks, once authenticated */
     char project_id[DC_UUID_SIZE];
     enum store_key_kind key_kind;
     struct store_key_rules key_rules; /* without texts; of a session: none */
     enum store_plan plan;             /* of the project */
     struct store_project_rules project_rules;
-    int64_t begun_ns;      /* wall clock */
-    int status;            /* answered with; 0: not yet */
-    struct dc_arena arena; /* of the request */
+    const struct store_session *session; /* when a person asks, not a key */
+    enum role role;                      /* of that person in the project */
+    bool by_cookie;                      /* the browser sent the session by itself */
+    int64_t begun_ns;                    /* wall clock */
+    int status;                          /* answered with; 0: not yet */
+    struct dc_arena arena;               /* of the request */
     struct call_field added[CALL_ADDED_MAX];
     size_t added_count;
 };

@@ -291,3 +291,20 @@ bool guard_key(struct call *call, const struct store_key *key)
     key_table_use(&call->app->keys, key, call->begun_ns);
     return true;
 }
+
+bool guard_session(struct call *call)
+{
+    const struct store_project *project;
+    struct dc_err err;
+
+    if (auth_refresh(call->app, &err) < 0) {
+        call_fail_err(call, &err, "projects could not be loaded");
+        return false;
+    }
+    project = key_table_project(&call->app->keys, call->project_id);
+    if (!check_project(call, project))
+        return false;
+    call->plan = project->plan;
+    call->project_rules = project->rules;
+    return true;
+}

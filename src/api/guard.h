@@ -11,6 +11,10 @@
  * asks. False: has answered 403 or 429. */
 bool guard_key(struct call *call, const struct store_key *key);
 
+/* The same for somebody who has signed in: is the project, whose id is filled in, suspended? Fills
+ * its plan and rules. False: has answered. */
+bool guard_session(struct call *call);
+
 /* The rate of an address on routes that are open to anybody, and of wrong keys. This machine's own
  * addresses are free of it. False: has answered 429. */
 bool guard_open(struct call *call);

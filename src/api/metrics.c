@@ -151,12 +151,12 @@ static void print_network(struct dc_buf *out, const struct egress_stats *stats)
 static void print_http(struct dc_buf *out, const struct metrics_sources *sources)
 {
     head(out, "http_requests_total", "counter", "Answered requests by route and status class.");
-    for (int route = 0; sources->routes[route]; route++)
+    for (int route = 0; sources->route_name(route); route++)
         for (int class = 0; class < METRICS_CLASSES; class ++)
             if (sources->own->requests[route][class])
                 (void)dc_buf_printf(
                     out, "docle_http_requests_total{route=\"%s\",status=\"%dxx\"} %" PRIu64 "\n",
-                    sources->routes[route], class + 1, sources->own->requests[route][class]);
+                    sources->route_name(route), class + 1, sources->own->requests[route][class]);
     single(out, "http_requests_in_flight", "gauge", "Requests that wait for their answer.",
            sources->own->in_flight);
     single(out, "http_streams", "gauge", "Event streams that are open.", sources->own->streams);

@@ -10,7 +10,7 @@
 #include "store/worker.h"
 
 /* HTTP status classes: 1xx to 5xx by index 0 to 4. */
-enum { METRICS_CLASSES = 5, METRICS_ROUTES_MAX = 16 };
+enum { METRICS_CLASSES = 5, METRICS_ROUTES_MAX = 96 };
 
 /* What the API counts itself. */
 struct metrics {
@@ -24,7 +24,7 @@ struct metrics {
 /* Everything that is printed. */
 struct metrics_sources {
     const struct metrics *own;
-    const char *const *routes; /* names by index, NULL-terminated */
+    const char *(*route_name)(int index); /* NULL: no more */
     const struct engine_stats *engine;
     const struct store_stats *store;
     const struct packages_stats *packages; /* NULL: none are installed */

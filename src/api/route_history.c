@@ -35,9 +35,9 @@ static int find(struct call *call, struct history_entry *ret_entry, struct dc_er
 
     for (int i = 0;; i++) {
         bool running;
-        bool open = run_flow_find(app, call->project_id, call->run_id, &running);
+        bool open = run_flow_find(app, call->project_id, call->id, &running);
 
-        if (history_get(app->history, call->project_id, call->run_id, false, ret_entry, err) == 0)
+        if (history_get(app->history, call->project_id, call->id, false, ret_entry, err) == 0)
             return 0;
         if (err->code != DC_NOT_FOUND || !open || i == SEEN_TRIES)
             return -err->code;
@@ -115,7 +115,7 @@ void route_run_cancel(struct call *call)
     DC_AUTO(history_entry_release) struct history_entry entry = {0};
     struct dc_err err;
 
-    if (run_flow_cancel(call->app, call->project_id, call->run_id, &err) == 0) {
+    if (run_flow_cancel(call->app, call->project_id, call->id, &err) == 0) {
         if (wait_done(call, &entry))
             reply_result(call, &entry.result);
         return;

@@ -115,7 +115,7 @@ void route_metrics(struct call *call)
         packages_snapshot(app->packages, &packages);
     (void)metrics_print(
         &(struct metrics_sources){.own = &app->metrics,
-                                  .routes = route_names,
+                                  .route_name = routes_name,
                                   .engine = &engine,
                                   .store = &store,
                                   .packages = app->packages ? &packages : NULL,

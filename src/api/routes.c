@@ -1,74 +1,78 @@
 #include "api/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/app_internal.h"
 #include "api/auth.h"
 #include "api/guard.h"
+#include "api/route_table.h"
 #include "base/uuid.h"
 
 #include "base/poison.h"
 
-/* A path with at most one "*", which stands for a run's id. */
-struct route {
-    const char *path;
-    const char *method; /* "GET" answers HEAD too */
-    bool open;          /* without a key */
-    void (*handle)(struct call *call);
+enum { IDS_MAX = 2, ALLOW_MAX_BYTES = 64 };
+
+/* What of a path stands where its pattern has a name. */
+struct parts {
+    const char *text[IDS_MAX];
+    size_t length[IDS_MAX];
+    size_t count;
 };
 
-static const struct route routes[] = {
-    {"/api/run", "POST", false, route_run_create},
-    {"/api/run/*", "GET", false, route_run_get},
-    {"/api/run/*/cancel", "POST", false, route_run_cancel},
-    {"/api/runs", "GET", false, route_runs_list},
-    {"/", "GET", true, route_service},
-    {"/healthz", "GET", true, route_health},
-    {"/readyz", "GET", true, route_ready},
-    {"/metrics", "GET", true, route_metrics},
-    {"/openapi.json", "GET", true, route_contract},
-};
-
-enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
-
-/* As in the table, with the contract's word for the id; the last one is for what is in none. */
-const char *const route_names[] = {
-    "/api/run", "/api/run/{id}", "/api/run/{id}/cancel", "/api/runs", "/",  "/healthz",
-    "/readyz",  "/metrics",      "/openapi.json",        "other",     NULL,
-};
-
-_Static_assert(sizeof(route_names) / sizeof(route_names[0]) == ROUTES + 2, "a name per route");
-_Static_assert(ROUTES + 1 <= METRICS_ROUTES_MAX, "a counter per route");
-
-/* Does path match? The part for the star, which holds no slash and is not empty, is *ret_part. */
-static bool matches(const char *pattern, const char *path, const char **ret_part,
-                    size_t *ret_length)
+/* Does path match, segment by segment? No part is empty or holds a slash. */
+static bool matches(const char *pattern, const char *path, struct parts *ret_parts)
 {
-    const char *star = strchr(pattern, '*');
-    size_t head = star ? (size_t)(star - pattern) : strlen(pattern);
+    *ret_parts = (struct parts){0};
+    while (*pattern) {
+        if (*pattern != '{') {
+            if (*pattern++ != *path++)
+                return false;
+            continue;
+        }
+        size_t length = strcspn(path, "/");
 
-    *ret_part = NULL;
-    *ret_length = 0;
-    if (strncmp(pattern, path, head) != 0)
-        return false;
-    if (!star)
-        return path[head] == '\0';
-    *ret_part = path + head;
-    *ret_length = strcspn(path + head, "/");
-    return *ret_length > 0 && strcmp(star + 1, path + head + *ret_length) == 0;
+        if (length == 0 || ret_parts->count == IDS_MAX)
+            return false;
+        ret_parts->text[ret_parts->count] = path;
+        ret_parts->length[ret_parts->count++] = length;
+        path += length;
+        pattern += strcspn(pattern, "}") + 1;
+    }
+    return *path == '\0';
 }
 
-static void fail_not_found(struct call *call)
+static void fail_not_found(struct call *call, const char *message)
 {
-    call_fail(call, &(struct call_error){
-                        .status = 404,
-                        .error = "not found",
-                        .code = "not_found",
-                        .message = "There is nothing here; /openapi.json lists what there is."});
+    call_fail(call,
+              &(struct call_error){
+                  .status = 404, .error = "not found", .code = "not_found", .message = message});
 }
 
-static void fail_method(struct call *call, const struct route *route)
+static bool takes(const struct route *route, const char *method)
 {
+    return strcmp(route->method, method) == 0 ||
+           (!route->acts && strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
+}
+
+static bool same_path(size_t one, size_t two)
+{
+    return two < route_count && strcmp(route_table[one].path, route_table[two].path) == 0;
+}
+
+/* first: of the routes of this path. */
+static void fail_method(struct call *call, size_t first)
+{
+    char allow[ALLOW_MAX_BYTES];
+    size_t length = 0;
+
+    for (size_t i = first; same_path(first, i) && length < sizeof(allow); i++) {
+        const struct route *route = &route_table[i];
+        bool head = takes(route, "HEAD") && strcmp(route->method, "GET") == 0;
+
+        length += (size_t)snprintf(allow + length, sizeof(allow) - length, "%s%s%s",
+                                   i == first ? "" : ", ", route->method, head ? ", HEAD" : "");
+    }
     call_fail(call,
               &(struct call_error){
                   .status = 405,
@@ -76,66 +80,78 @@ static void fail_method(struct call *call, const struct route *route)
                   .code = "method_not_allowed",
                   .message = "This path does not take that method; the header Allow lists those it "
                              "takes.",
-                  .field = {"Allow", strcmp(route->method, "GET") == 0 ? "GET, HEAD" : "POST"}});
+                  .field = {"Allow", allow}});
 }
 
-static bool takes(const struct route *route, const char *method)
+static bool take_id(const char *text, size_t length, char out[static DC_UUID_SIZE])
 {
-    return strcmp(route->method, method) == 0 ||
-           (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
+    if (length < DC_UUID_SIZE)
+        memcpy(out, text, length); /* the rest is zeros */
+    return dc_uuid_valid(out);
 }
 
-static void handle(struct call *call, const struct route *route, const char *part, size_t length)
+static void handle(struct call *call, const struct route *route, const struct parts *parts)
 {
-    if (strcmp(call->method, "OPTIONS") == 0 && !route->open) {
-        guard_preflight(call);
+    bool good = true;
+
+    if (parts->count > 0)
+        good = take_id(parts->text[0], parts->length[0], call->id);
+    if (parts->count > 1)
+        good = take_id(parts->text[1], parts->length[1], call->sub_id) && good;
+    if (!good && route->access == ROUTE_PROJECT)
+        call->id[0] = '\0'; /* nobody's project */
+    if (!auth_admit(call, route))
         return;
-    }
-    if (!takes(route, call->method)) {
-        fail_method(call, route);
-        return;
-    }
-    if (route->open ? !guard_open(call) : !auth_check(call))
-        return;
-    if (part) {
-        if (length < sizeof(call->run_id))
-            memcpy(call->run_id, part, length); /* the rest is zeros */
-        if (!dc_uuid_valid(call->run_id)) {
-            call_fail(call, &(struct call_error){.status = 404,
-                                                 .error = "not found",
-                                                 .code = "not_found",
-                                                 .message = "That is not the id of a run; ids are "
-                                                            "UUIDs in lower case."});
-            return;
-        }
-    }
-    route->handle(call);
+    if (good)
+        route->handle(call);
+    else
+        fail_not_found(call, "That is no id; ids are UUIDs in lower case.");
 }
 
+/* Returns the index that the call counts under. */
 static size_t answer(struct call *call)
 {
-    for (size_t i = 0; i < ROUTES; i++) {
-        const char *part;
-        size_t length;
+    for (size_t first = 0; first < route_count; first++) {
+        struct parts parts;
 
-        if (!matches(routes[i].path, call->path, &part, &length))
+        if ((first > 0 && same_path(first - 1, first)) ||
+            !matches(route_table[first].path, call->path, &parts))
             continue;
-        handle(call, &routes[i], part, length);
-        return i;
+        if (strcmp(call->method, "OPTIONS") == 0 && route_table[first].access == ROUTE_CALLER) {
+            guard_preflight(call);
+            return first;
+        }
+        for (size_t i = first; same_path(first, i); i++) {
+            if (takes(&route_table[i], call->method)) {
+                handle(call, &route_table[i], &parts);
+                return first;
+            }
+        }
+        fail_method(call, first);
+        return first;
     }
-    fail_not_found(call);
-    return ROUTES;
+    fail_not_found(call, "There is nothing here; /openapi.json lists what there is.");
+    return route_count;
+}
+
+const char *routes_name(int index)
+{
+    size_t at = (size_t)index;
+
+    if (at < route_count)
+        return route_table[at].path;
+    return at == route_count ? "other" : NULL;
 }
 
 static void count(struct call *call, size_t route)
 {
-    if (call->status >= 100 && call->status <= 599)
+    if (route < METRICS_ROUTES_MAX && call->status >= 100 && call->status <= 599)
         call->app->metrics.requests[route][call->status / 100 - 1]++;
 }
 
 void routes_count_refused(struct call *call)
 {
-    count(call, ROUTES);
+    count(call, route_count);
 }
 
 void routes_dispatch(struct call *call)

@@ -10,8 +10,8 @@ void routes_dispatch(struct call *call);
 /* Counts an answer that was given before any route was looked for. */
 void routes_count_refused(struct call *call);
 
-/* Names of the routes by index, NULL-terminated: labels in /metrics. */
-extern const char *const route_names[];
+/* Labels in /metrics, by index; NULL: no more. */
+const char *routes_name(int index);
 
 void route_run_create(struct call *call);
 void route_run_get(struct call *call);
@@ -22,5 +22,29 @@ void route_health(struct call *call);
 void route_ready(struct call *call);
 void route_metrics(struct call *call);
 void route_contract(struct call *call);
+
+void route_signin_request(struct call *call);
+void route_signin_request_short(struct call *call);
+void route_signin_page(struct call *call);
+void route_signin_confirm(struct call *call);
+void route_me(struct call *call);
+void route_logout(struct call *call);
+void route_sessions_list(struct call *call);
+void route_sessions_end_others(struct call *call);
+void route_session_end(struct call *call);
+
+void route_keys_create(struct call *call);
+void route_keys_list(struct call *call);
+void route_key_revoke(struct call *call);
+void route_dashboard(struct call *call);
+void route_projects_list(struct call *call);
+void route_project_create(struct call *call);
+void route_project_get(struct call *call);
+void route_project_rename(struct call *call);
+void route_project_delete(struct call *call);
+void route_project_switch(struct call *call);
+void route_project_keys_create(struct call *call);
+void route_project_keys_list(struct call *call);
+void route_project_key_revoke(struct call *call);
 
 #endif

@@ -411,7 +411,7 @@ static void name_run(struct run_flow *flow)
     flow->history = (struct history_run){
         .id = flow->id,
         .project_id = call->project_id,
-        .key_id = call->key_id,
+        .key_id = *call->key_id ? call->key_id : NULL,
         .created_ns = dc_wall_now(),
         .idempotency_key = flow->idempotency_key,
         .price_run_micros = -1,

@@ -201,4 +201,35 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                  "Certificates, in PEM, that requests of the server itself trust. "
                                  "Empty: the system's. Read "
                                  "once, at the start."},
+    [CONFIG_APP_NAME] = {"app.name", CONFIG_TEXT, 0, 0, "Docle", NULL, "APP_NAME", false, "TEXT",
+                         "What this service is called in mails and pages."},
+    [CONFIG_APP_URL] = {"app.url", CONFIG_TEXT, 0, 0, "http://localhost:8787", NULL, "APP_URL",
+                        false, "URL",
+                        "Address that people open in their browsers, without a path. With https "
+                        "cookies are for HTTPS alone."},
+    [CONFIG_AUTH_SIGNUP] = {"auth.signup", CONFIG_CHOICE, 0, 0, "invite",
+                            "open domains invite closed", NULL, false, "WHO",
+                            "Who may make an account: open (anybody), domains (addresses of "
+                            "auth.domains, and the invited), invite (the invited) or closed."},
+    [CONFIG_AUTH_DOMAINS] = {"auth.domains", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+                             "Domains of addresses that may make an account, separated by commas; "
+                             "*.example.com is what is below example.com."},
+    [CONFIG_AUTH_OPERATORS] =
+        {"auth.operators", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+         "Addresses that become operators of the server when they sign in. Without any, the first "
+         "to sign in does, if he asks from the server's own machine or reads its console."},
+    [CONFIG_AUTH_LINKS_PER_CLIENT] = {"auth.links_per_client", CONFIG_NUMBER, 0, 1000000, "5", NULL,
+                                      NULL, false, "N",
+                                      "Sign-in links that one client may ask for within "
+                                      "auth.link_minutes; 0: no limit."},
+    [CONFIG_AUTH_LINKS_PER_ADDRESS] = {"auth.links_per_address", CONFIG_NUMBER, 0, 1000000, "5",
+                                       NULL, NULL, false, "N",
+                                       "Sign-in links for one address within auth.link_minutes; "
+                                       "0: no limit."},
+    [CONFIG_AUTH_LINK_MINUTES] = {"auth.link_minutes", CONFIG_NUMBER, 1, 1440, "15", NULL, NULL,
+                                  false, "MINUTES", "How long a sign-in link works."},
+    [CONFIG_AUTH_SESSION_DAYS] = {"auth.session_days", CONFIG_NUMBER, 1, 365, "30", NULL, NULL,
+                                  false, "DAYS", "How long a session lasts."},
+    [CONFIG_AUTH_INVITATION_DAYS] = {"auth.invitation_days", CONFIG_NUMBER, 1, 365, "7", NULL, NULL,
+                                     false, "DAYS", "How long an invitation waits."},
 };

@@ -177,6 +177,7 @@ static const char *reason(int status)
         {201, "Created"},
         {204, "No Content"},
         {302, "Found"},
+        {303, "See Other"},
         {304, "Not Modified"},
         {400, "Bad Request"},
         {401, "Unauthorized"},

@@ -177,6 +177,15 @@ int conn_end(struct store_conn *conn, int result, struct dc_err *err)
     return result;
 }
 
+int store_transaction(struct store_conn *conn,
+                      int (*run)(struct store_conn *conn, void *arg, struct dc_err *err), void *arg,
+                      struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, run(conn, arg, err), err);
+}
+
 int conn_keys_changed(struct store_conn *conn, struct dc_err *err)
 {
     static const char sql[] = "UPDATE changes SET version = version + 1 WHERE name = 'keys'";

@@ -76,7 +76,11 @@ static int select_project(struct store_conn *conn, const char *sql, const char *
         return -err->code;
     if (!row)
         return dc_fail(err, DC_NOT_FOUND, 0, "no such project");
-    return read_project(query, ret_project, err);
+    if (read_project(query, ret_project, err) < 0 || db_step(query, &row, err) < 0)
+        return -err->code;
+    if (row)
+        return dc_fail(err, DC_INVALID, 0, "several projects have that name; give the id of one");
+    return 0;
 }
 
 int store_project_get(struct store_conn *conn, const char *id, struct store_project *ret_project,
@@ -95,32 +99,53 @@ int store_project_find(struct store_conn *conn, const char *name, struct store_p
     return select_project(conn, sql, name, ret_project, err);
 }
 
-static int insert_project(struct store_conn *conn, const char *name, int64_t now,
+int store_check_name(const char *name, struct dc_err *err)
+{
+    return conn_check_name(name, false, err);
+}
+
+static int insert_project(struct store_conn *conn, const char *id, const char *name, int64_t now,
                           struct dc_err *err)
 {
-    static const char sql[] = "INSERT INTO projects (id, name, created_at) VALUES ($1, $2, $3)"
-                              " ON CONFLICT (name) DO NOTHING";
+    static const char sql[] = "INSERT INTO projects (id, name, created_at) VALUES ($1, $2, $3)";
     DC_AUTO(db_end) struct db_query *query = NULL;
-    char id[DC_UUID_SIZE];
-    int64_t inserted;
 
-    dc_uuid7(now, id);
     if (db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
     db_bind_text(query, 1, id);
     db_bind_text(query, 2, name);
     db_bind_int(query, 3, now);
-    if (db_run(query, &inserted, err) < 0)
+    if (db_run(query, NULL, err) < 0)
         return -err->code;
-    return inserted ? conn_keys_changed(conn, err) : 0;
+    return conn_keys_changed(conn, err);
 }
 
+static int create_project(struct store_conn *conn, const char *name, int64_t now,
+                          struct store_project *ret_project, struct dc_err *err)
+{
+    char id[DC_UUID_SIZE];
+
+    dc_uuid7(now, id);
+    if (insert_project(conn, id, name, now, err) < 0)
+        return -err->code;
+    return store_project_get(conn, id, ret_project, err);
+}
+
+int store_project_create(struct store_conn *conn, const char *name, int64_t now,
+                         struct store_project *ret_project, struct dc_err *err)
+{
+    if (conn_check_name(name, false, err) < 0 || conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, create_project(conn, name, now, ret_project, err), err);
+}
+
+/* In one transaction, which holds the write lock: two of them do not both make it. */
 static int ensure_project(struct store_conn *conn, const char *name, int64_t now,
                           struct store_project *ret_project, struct dc_err *err)
 {
-    if (insert_project(conn, name, now, err) < 0)
-        return -err->code;
-    return store_project_find(conn, name, ret_project, err);
+    int found = store_project_find(conn, name, ret_project, err);
+
+    return found == -DC_NOT_FOUND ? create_project(conn, name, now, ret_project, err) : found;
 }
 
 int store_project_ensure(struct store_conn *conn, const char *name, int64_t now,
@@ -243,4 +268,63 @@ int store_project_suspend(struct store_conn *conn, const char *id, int64_t at, s
     if (conn_begin(conn, err) < 0)
         return -err->code;
     return conn_end(conn, suspend(conn, id, at, err), err);
+}
+
+static int rename_project(struct store_conn *conn, const char *id, const char *name,
+                          struct dc_err *err)
+{
+    static const char sql[] = "UPDATE projects SET name = $1 WHERE id = $2";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, name);
+    db_bind_text(query, 2, id);
+    return run_change(conn, query, err);
+}
+
+int store_project_rename(struct store_conn *conn, const char *id, const char *name,
+                         struct dc_err *err)
+{
+    if (conn_check_name(name, false, err) < 0 || conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, rename_project(conn, id, name, err), err);
+}
+
+static int delete_project(struct store_conn *conn, const char *id, struct dc_err *err)
+{
+    static const char sql[] = "DELETE FROM projects WHERE id = $1";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, id);
+    return run_change(conn, query, err);
+}
+
+int store_project_delete(struct store_conn *conn, const char *id, struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, delete_project(conn, id, err), err);
+}
+
+int store_project_find_orphan(struct store_conn *conn, struct store_project *ret_project,
+                              struct dc_err *err)
+{
+    static const char sql[] = "SELECT id FROM projects p WHERE NOT EXISTS"
+                              " (SELECT 1 FROM members m WHERE m.project_id = p.id)"
+                              " ORDER BY id LIMIT 1";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    char id[DC_UUID_SIZE];
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0 || db_step(query, &row, err) < 0)
+        return -err->code;
+    if (!row)
+        return dc_fail(err, DC_NOT_FOUND, 0, "every project has a member");
+    db_text(query, 0, id, sizeof(id));
+    if (db_row_read(query, err) < 0)
+        return -err->code;
+    return store_project_get(conn, id, ret_project, err);
 }

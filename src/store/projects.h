@@ -36,7 +36,14 @@ struct store_project {
     struct store_project_rules rules;
 };
 
-/* Names are unique; DC_INVALID for an empty, over-long or not UTF-8 one. */
+/* Is it a name for a project, or what else people name? DC_INVALID says why not. */
+DC_MUST int store_check_name(const char *name, struct dc_err *err);
+
+/* Names need not be unique: each person may have a project of one name. */
+DC_MUST int store_project_create(struct store_conn *conn, const char *name, int64_t now,
+                                 struct store_project *ret_project, struct dc_err *err);
+/* The project of that name, made when there is none. DC_INVALID: an empty, over-long or not UTF-8
+ * name, or, here and for find, one that several projects have. */
 DC_MUST int store_project_ensure(struct store_conn *conn, const char *name, int64_t now,
                                  struct store_project *ret_project, struct dc_err *err);
 DC_MUST int store_project_get(struct store_conn *conn, const char *id,
@@ -57,6 +64,15 @@ DC_MUST int store_project_set_rules(struct store_conn *conn, const char *id,
 /* at 0: ends the suspension. */
 DC_MUST int store_project_suspend(struct store_conn *conn, const char *id, int64_t at,
                                   struct dc_err *err);
+
+DC_MUST int store_project_rename(struct store_conn *conn, const char *id, const char *name,
+                                 struct dc_err *err);
+/* With keys, runs, members, invitations; the ledger and the audit log stay. */
+DC_MUST int store_project_delete(struct store_conn *conn, const char *id, struct dc_err *err);
+
+/* The oldest project that has no member. DC_NOT_FOUND: none. */
+DC_MUST int store_project_find_orphan(struct store_conn *conn, struct store_project *ret_project,
+                                      struct dc_err *err);
 
 const char *store_plan_name(enum store_plan plan); /* "free", … */
 bool store_plan_from_name(const char *name, enum store_plan *ret_plan);

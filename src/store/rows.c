@@ -96,3 +96,24 @@ int rows_take(struct rows *rows, const size_t *slots, size_t slot_count, void **
     *ret_count = rows->count;
     return 0;
 }
+
+int rows_read(struct db_query *query, size_t size,
+              int (*read)(struct db_query *query, void *row, struct dc_err *err), void **ret_rows,
+              size_t *ret_count, struct dc_err *err)
+{
+    DC_AUTO(rows_release) struct rows rows;
+    bool more;
+
+    rows_init(&rows, size);
+    for (;;) {
+        void *row;
+
+        if (db_step(query, &more, err) < 0)
+            return -err->code;
+        if (!more)
+            return rows_take(&rows, NULL, 0, ret_rows, ret_count, err);
+        row = rows_add(&rows, err);
+        if (!row || read(query, row, err) < 0)
+            return -err->code;
+    }
+}

@@ -34,4 +34,10 @@ DC_MUST int rows_text(struct rows *rows, struct db_query *query, int column, con
 DC_MUST int rows_take(struct rows *rows, const size_t *slots, size_t slot_count, void **ret_data,
                       size_t *ret_count, struct dc_err *err);
 
+/* All rows of a query whose parameters are bound, for rows without such texts. read fills a zeroed
+ * row. *ret_rows is malloc'ed, never NULL. */
+DC_MUST int rows_read(struct db_query *query, size_t size,
+                      int (*read)(struct db_query *query, void *row, struct dc_err *err),
+                      void **ret_rows, size_t *ret_count, struct dc_err *err);
+
 #endif

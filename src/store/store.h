@@ -75,6 +75,11 @@ DC_MUST int store_recover(struct store_conn *conn, int64_t now, int *ret_runs, s
 DC_MUST int store_purge(struct store_conn *conn, int64_t before, int64_t now, int max_runs,
                         int *ret_runs, struct dc_err *err);
 
+/* Runs run(conn, arg) in one transaction: all of its writes are kept, or none. */
+DC_MUST int store_transaction(struct store_conn *conn,
+                              int (*run)(struct store_conn *conn, void *arg, struct dc_err *err),
+                              void *arg, struct dc_err *err);
+
 /* Reads something: is the store usable? */
 DC_MUST int store_ping(struct store_conn *conn, struct dc_err *err);
 

@@ -1,0 +1,46 @@
+#include "accounts/accounts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "accounts/accounts_internal.h"
+
+#include "base/poison.h"
+
+int accounts_open(const struct accounts_options *options, struct store_worker *worker,
+                  struct outbound *outbound, struct accounts **ret_accounts, struct dc_err *err)
+{
+    DC_AUTO(accounts_free) struct accounts *accounts = calloc(1, sizeof(*accounts));
+
+    if (!accounts)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "accounts");
+    accounts->options = *options;
+    accounts->worker = worker;
+    (void)outbound;
+    accounts->transport = mail_transport_console();
+    if (!accounts->transport)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "accounts");
+    *ret_accounts = dc_take(accounts);
+    return 0;
+}
+
+void accounts_stop(struct accounts *accounts)
+{
+    if (!accounts)
+        return;
+    accounts->stopping = true;
+    await_flag_set(&accounts->wake);
+}
+
+void accounts_free(struct accounts *accounts)
+{
+    if (!accounts)
+        return;
+    mail_transport_free(accounts->transport);
+    free(accounts);
+}
+
+const struct accounts_options *accounts_options(const struct accounts *accounts)
+{
+    return &accounts->options;
+}

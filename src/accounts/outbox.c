@@ -1,0 +1,255 @@
+/*
+ * Mails leave one after another from the outbox in the store. Before an attempt the time of the
+ * next one is written, so that a crash repeats a mail and never loses it; each attempt at a sign-in
+ * link has a token of its own, which exists nowhere but in that mail.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "accounts/accounts_internal.h"
+#include "accounts/mail_text.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "store/members.h"
+#include "store/outbox.h"
+
+#include "base/poison.h"
+
+enum {
+    MAIL_MAX_BYTES = 64 * 1024,
+    LINE_MAX_BYTES = 512,
+    LINK_MAX_BYTES = 1024,
+    GIVE_UP_S = 24 * 3600,
+    PAUSE_S = 60, /* when the store fails */
+};
+
+/* Seconds after which an attempt is repeated, by how many there were. */
+static int64_t patience_s(int64_t attempts)
+{
+    static const int64_t table[] = {10, 30, 60, 180, 600, 1800, 3600};
+    size_t last = sizeof(table) / sizeof(table[0]) - 1;
+
+    return table[attempts > (int64_t)last ? last : (size_t)attempts];
+}
+
+struct taking {
+    struct store_mail mail;
+    struct store_link link;
+    struct store_invitation invitation;
+    uint8_t hash[STORE_HASH_BYTES];
+    int64_t now;
+    bool due;     /* an attempt is to be made */
+    int64_t next; /* when to look again; 0: when something is put in */
+};
+
+/* Is the mail still of use? Links are used and expire; invitations are withdrawn. */
+static int read_subject(struct store_conn *conn, struct taking *taking, bool *ret_good,
+                        struct dc_err *err)
+{
+    int found;
+
+    if (taking->mail.kind == STORE_MAIL_SIGNIN) {
+        found = store_link_get(conn, taking->mail.subject_id, &taking->link, err);
+        *ret_good = found == 0 && !taking->link.used_at && taking->link.expires_at > taking->now;
+    } else {
+        found = store_invitation_get(conn, taking->mail.subject_id, taking->now,
+                                     &taking->invitation, err);
+        *ret_good = found == 0;
+    }
+    return found < 0 && found != -DC_NOT_FOUND ? found : 0;
+}
+
+static int run_take(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    struct taking *taking = arg;
+    struct store_mail *mail = &taking->mail;
+    bool good;
+    int found = store_mail_next(conn, mail, err);
+
+    taking->due = false;
+    taking->next = 0;
+    if (found < 0)
+        return found == -DC_NOT_FOUND ? 0 : found;
+    taking->next = mail->due_at;
+    if (mail->due_at > taking->now)
+        return 0;
+    taking->next = taking->now; /* there may be more */
+    if (read_subject(conn, taking, &good, err) < 0)
+        return -err->code;
+    if (!good || taking->now - mail->created_at > GIVE_UP_S * DC_NS_PER_S)
+        return store_mail_remove(conn, mail->id, err); /* nobody needs it any more */
+    taking->due = true;
+    if (mail->kind == STORE_MAIL_SIGNIN &&
+        store_link_add_token(conn, mail->subject_id, taking->hash, err) < 0)
+        return -err->code;
+    return store_mail_attempt(conn, mail->id,
+                              taking->now + patience_s(mail->attempts) * DC_NS_PER_S, err);
+}
+
+/* --- words ----------------------------------------------------------------------------------- */
+
+static int deliver(struct accounts *accounts, const struct taking *taking,
+                   const struct mail_words *words, struct dc_err *err)
+{
+    DC_AUTO(dc_buf_release) struct dc_buf text = {0};
+    DC_AUTO(dc_buf_release) struct dc_buf html = {0};
+    int result;
+
+    dc_buf_init(&text, MAIL_MAX_BYTES);
+    dc_buf_init(&html, MAIL_MAX_BYTES);
+    mail_print_text(words, &text);
+    mail_print_html(words, &html);
+    if (text.failed || html.failed)
+        return dc_fail(err, DC_KERNEL, 0, "a mail does not fit into memory");
+    result = mail_transport_send(accounts->transport,
+                                 &(struct mail){.id = taking->mail.id,
+                                                .recipient = taking->mail.recipient,
+                                                .subject = words->title,
+                                                .text = dc_buf_str(&text),
+                                                .html = dc_buf_str(&html),
+                                                .link = words->link},
+                                 err);
+    dc_wipe(text.data, text.length);
+    dc_wipe(html.data, html.length);
+    return result;
+}
+
+static int send_signin(struct accounts *accounts, const struct taking *taking, const char *token,
+                       struct dc_err *err)
+{
+    const struct accounts_options *options = &accounts->options;
+    char title[LINE_MAX_BYTES];
+    char first[LINE_MAX_BYTES];
+    char link[LINK_MAX_BYTES];
+    int result;
+
+    (void)snprintf(title, sizeof(title), "Sign in to %s", options->app_name);
+    (void)snprintf(first, sizeof(first),
+                   "Somebody, most likely you, asked to sign in to %s as %s. The link works once, "
+                   "within %u minutes, in the browser that asked for it; elsewhere it asks for the "
+                   "code that is shown there.",
+                   options->app_name, taking->mail.recipient, options->link_minutes);
+    (void)snprintf(link, sizeof(link), "%s/auth/verify?token=%s", options->app_url, token);
+    result = deliver(accounts, taking,
+                     &(struct mail_words){
+                         .title = title,
+                         .lines = {first},
+                         .button = "Sign in",
+                         .link = link,
+                         .footer = "If it was not you, do nothing: without this link nobody gets "
+                                   "in. Never give the link to anybody.",
+                     },
+                     err);
+    dc_wipe(link, sizeof(link));
+    return result;
+}
+
+static int send_invitation(struct accounts *accounts, const struct taking *taking,
+                           struct dc_err *err)
+{
+    const struct accounts_options *options = &accounts->options;
+    const struct store_invitation *invitation = &taking->invitation;
+    char title[LINE_MAX_BYTES];
+    char first[LINE_MAX_BYTES * 2];
+    char second[LINE_MAX_BYTES];
+    char link[LINK_MAX_BYTES];
+
+    (void)snprintf(title, sizeof(title), "An invitation to %s", options->app_name);
+    (void)snprintf(first, sizeof(first), "%s invites you to the project \"%s\" as %s.",
+                   *invitation->inviter ? invitation->inviter : "The operator",
+                   invitation->project_name, invitation->role);
+    (void)snprintf(second, sizeof(second), "Sign in with this address, %s, to accept or decline.",
+                   invitation->email);
+    (void)snprintf(link, sizeof(link), "%s/login", options->app_url);
+    return deliver(accounts, taking,
+                   &(struct mail_words){
+                       .title = title,
+                       .lines = {first, second},
+                       .button = "Sign in",
+                       .link = link,
+                       .footer = "If you do not know who invites you, do nothing: the invitation "
+                                 "ends by itself.",
+                   },
+                   err);
+}
+
+/* --- the task -------------------------------------------------------------------------------- */
+
+struct ending {
+    const char *id;
+    const char *error; /* NULL: it has left, or is given up */
+};
+
+static int run_end(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    const struct ending *ending = arg;
+
+    return ending->error ? store_mail_failed(conn, ending->id, ending->error, err)
+                         : store_mail_remove(conn, ending->id, err);
+}
+
+static void attempt(struct accounts *accounts, const struct taking *taking, const char *token)
+{
+    struct ending ending = {.id = taking->mail.id};
+    struct dc_err failure = {0};
+    struct dc_err err;
+    int sent = taking->mail.kind == STORE_MAIL_SIGNIN
+                   ? send_signin(accounts, taking, token, &failure)
+                   : send_invitation(accounts, taking, &failure);
+    bool final = sent == -DC_INVALID || sent == -DC_DENIED;
+
+    if (sent < 0)
+        dc_log_err(DC_LOG_ERROR, taking->mail.id, &failure, "a mail could not be sent; %s",
+                   final ? "it is given up" : "it is tried again");
+    if (sent < 0 && !final)
+        ending.error = failure.text;
+    if (await_store(accounts->worker, AWAIT_WRITE, run_end, &ending, &err) < 0)
+        dc_log_err(DC_LOG_ERROR, taking->mail.id, &err, "the outbox could not be written");
+}
+
+/* One look at the outbox. */
+static void look(struct accounts *accounts)
+{
+    struct taking taking = {.now = dc_wall_now()};
+    char token[TOKEN_SIZE];
+    struct dc_err err;
+
+    token_make(TOKEN_LINK, token, taking.hash);
+    accounts->mail_due = INT64_MAX; /* before: what is put in meanwhile shows */
+    if (await_store(accounts->worker, AWAIT_WRITE, run_take, &taking, &err) < 0) {
+        dc_log_err(DC_LOG_ERROR, NULL, &err, "the outbox could not be read");
+        accounts->mail_due = taking.now + PAUSE_S * DC_NS_PER_S;
+        return;
+    }
+    if (taking.next && taking.next < accounts->mail_due)
+        accounts->mail_due = taking.next;
+    if (taking.due)
+        attempt(accounts, &taking, token);
+    dc_wipe(token, sizeof(token));
+}
+
+void accounts_mail_run(void *arg)
+{
+    struct accounts *accounts = arg;
+
+    while (!accounts->stopping) {
+        if (accounts->mail_due <= dc_wall_now())
+            look(accounts);
+        else
+            await_flag_wait(&accounts->wake);
+    }
+}
+
+void accounts_tick(struct accounts *accounts)
+{
+    if (accounts->mail_due <= dc_wall_now())
+        await_flag_set(&accounts->wake);
+}
+
+void accounts_mail_wake(struct accounts *accounts)
+{
+    accounts->mail_due = 0;
+    await_flag_set(&accounts->wake);
+}

@@ -1,0 +1,111 @@
+#include "store/outbox.h"
+
+#include <string.h>
+
+#include "store/store_internal.h"
+
+#include "base/poison.h"
+
+static const char *const kinds[] = {"signin", "invitation"};
+
+static int add(struct store_conn *conn, enum store_mail_kind kind, const char *recipient,
+               const char *subject_id, int64_t now, struct dc_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO outbox (id, kind, recipient, subject_id, attempts, created_at, due_at)"
+        " VALUES ($1, $2, $3, $4, 0, $5, $6)";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    char id[DC_UUID_SIZE];
+
+    dc_uuid7(now, id);
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, id);
+    db_bind_text(query, 2, kinds[kind]);
+    db_bind_text(query, 3, recipient);
+    db_bind_text(query, 4, subject_id);
+    db_bind_int(query, 5, now);
+    db_bind_int(query, 6, now);
+    return db_run(query, NULL, err);
+}
+
+int store_mail_add(struct store_conn *conn, enum store_mail_kind kind, const char *recipient,
+                   const char *subject_id, int64_t now, struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, add(conn, kind, recipient, subject_id, now, err), err);
+}
+
+int store_mail_next(struct store_conn *conn, struct store_mail *ret_mail, struct dc_err *err)
+{
+    static const char sql[] = "SELECT id, kind, recipient, subject_id, attempts, created_at, due_at"
+                              " FROM outbox ORDER BY due_at, id LIMIT 1";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    char kind[16];
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0 || db_step(query, &row, err) < 0)
+        return -err->code;
+    if (!row)
+        return dc_fail(err, DC_NOT_FOUND, 0, "no mail waits");
+    db_text(query, 0, ret_mail->id, sizeof(ret_mail->id));
+    db_text(query, 1, kind, sizeof(kind));
+    ret_mail->kind =
+        strcmp(kind, kinds[STORE_MAIL_INVITATION]) == 0 ? STORE_MAIL_INVITATION : STORE_MAIL_SIGNIN;
+    db_text(query, 2, ret_mail->recipient, sizeof(ret_mail->recipient));
+    db_text(query, 3, ret_mail->subject_id, sizeof(ret_mail->subject_id));
+    ret_mail->attempts = db_int(query, 4);
+    ret_mail->created_at = db_int(query, 5);
+    ret_mail->due_at = db_int(query, 6);
+    return db_row_read(query, err);
+}
+
+static int attempt(struct store_conn *conn, const char *id, int64_t due_at, struct dc_err *err)
+{
+    static const char sql[] = "UPDATE outbox SET attempts = attempts + 1, due_at = $1"
+                              " WHERE id = $2";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, due_at);
+    db_bind_text(query, 2, id);
+    return db_run(query, NULL, err);
+}
+
+int store_mail_attempt(struct store_conn *conn, const char *id, int64_t due_at, struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, attempt(conn, id, due_at, err), err);
+}
+
+static int note(struct store_conn *conn, const char *id, const char *error, struct dc_err *err)
+{
+    static const char sql[] = "UPDATE outbox SET error = $1 WHERE id = $2";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, error);
+    db_bind_text(query, 2, id);
+    return db_run(query, NULL, err);
+}
+
+int store_mail_failed(struct store_conn *conn, const char *id, const char *error,
+                      struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, note(conn, id, error, err), err);
+}
+
+int store_mail_remove(struct store_conn *conn, const char *id, struct dc_err *err)
+{
+    static const char sql[] = "DELETE FROM outbox WHERE id = $1";
+
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, conn_run_text(conn, sql, id, NULL, err), err);
+}
