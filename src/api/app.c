@@ -59,6 +59,7 @@ static int open_store(struct app *app, struct dc_err *err)
 
     if (store_open(path, &app->store, err) < 0 || store_lock_server(path, &app->lock_fd, err) < 0 ||
         store_recover(app->store, dc_wall_now(), &recovered, err) < 0 ||
+        store_price_set(app->store, &app->options.price, dc_wall_now(), err) < 0 ||
         store_watch_open(path, &app->watch, err) < 0)
         return -err->code;
     app->watching = true;
@@ -366,9 +367,29 @@ int app_serve(struct app *app, struct dc_err *err)
     return -err->code;
 }
 
-void app_set_limits(struct app *app, const struct run_limits *limits,
-                    const struct admission_share *share, const struct app_rates *rates)
+static int run_price(struct store_conn *conn, void *arg, struct dc_err *err)
 {
+    return store_price_set(conn, arg, dc_wall_now(), err);
+}
+
+static void keep_price(void *arg)
+{
+    struct app *app = arg;
+    struct store_price price = app->options.price;
+    struct dc_err err;
+
+    if (await_store(app->worker, AWAIT_WRITE, run_price, &price, &err) < 0)
+        dc_log_err(DC_LOG_ERROR, NULL, &err, "the price could not be written into the book");
+}
+
+void app_set_limits(struct app *app, const struct run_limits *limits,
+                    const struct admission_share *share, const struct app_rates *rates,
+                    const struct plan_limits *plans, const struct store_price *price)
+{
+    app->options.plans = *plans;
+    app->options.price = *price;
+    if (!background_spawn(app, keep_price, app))
+        dc_log(DC_LOG_ERROR, "no memory to write the price into the book");
     app->options.rates = *rates;
     app->options.limits = *limits;
     app->options.share = *share;

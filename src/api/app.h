@@ -22,12 +22,14 @@
 #include "accounts/accounts.h"
 #include "base/auto.h"
 #include "base/error.h"
+#include "limits/plans.h"
 #include "outbound/outbound.h"
 #include "packages/packages.h"
 #include "runs/admission.h"
 #include "runs/engine.h"
 #include "runs/launcher_keeper.h"
 #include "runs/policy.h"
+#include "store/usage.h"
 
 struct app;
 
@@ -60,7 +62,9 @@ struct app_options {
     uint32_t connections_max;    /* 0: 10000 */
     uint32_t history_days;       /* 0: 7 */
     struct app_rates rates;
-    uint32_t drain_ms; /* how long SIGTERM lets runs go on; 0: 30000 */
+    struct plan_limits plans;
+    struct store_price price; /* in force, for runs that come from now on */
+    uint32_t drain_ms;        /* how long SIGTERM lets runs go on; 0: 30000 */
 
     /* Called once on the loop when runs can be accepted for the first time. Optional. */
     void (*ready)(void *context);
@@ -88,6 +92,7 @@ void app_drain(struct app *app);
 
 /* New ceilings, caps and rates for requests that come from now on. On the loop's thread. */
 void app_set_limits(struct app *app, const struct run_limits *limits,
-                    const struct admission_share *share, const struct app_rates *rates);
+                    const struct admission_share *share, const struct app_rates *rates,
+                    const struct plan_limits *plans, const struct store_price *price);
 
 #endif

@@ -11,6 +11,9 @@ const struct route route_table[] = {
     {"/api/run/{id}/cancel", "POST", ROUTE_CALLER, PERMIT_RUN, route_run_cancel, false},
     {"/api/runs", "GET", ROUTE_CALLER, PERMIT_VIEW, route_runs_list, false},
 
+    {"/api/usage", "GET", ROUTE_CALLER, PERMIT_VIEW, route_usage, false},
+    {"/api/usage/trends", "GET", ROUTE_CALLER, PERMIT_VIEW, route_usage_trends, false},
+
     {"/auth/magic-link", "POST", ROUTE_OPEN, 0, route_signin_request, false},
     {"/auth/request", "POST", ROUTE_OPEN, 0, route_signin_request_short, false},
     {"/auth/verify", "GET", ROUTE_OPEN, 0, route_signin_page, false},

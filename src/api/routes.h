@@ -17,6 +17,8 @@ void route_run_create(struct call *call);
 void route_run_get(struct call *call);
 void route_run_cancel(struct call *call);
 void route_runs_list(struct call *call);
+void route_usage(struct call *call);
+void route_usage_trends(struct call *call);
 void route_service(struct call *call);
 void route_health(struct call *call);
 void route_ready(struct call *call);

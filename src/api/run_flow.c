@@ -8,6 +8,7 @@
 #include "api/app_internal.h"
 #include "api/background.h"
 #include "api/guard.h"
+#include "api/plan.h"
 #include "api/warm.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -111,13 +112,15 @@ static int read_wish(struct run_flow *flow, struct dc_err *err)
 bool run_flow_read(struct run_flow *flow)
 {
     struct call *call = flow->call;
+    struct run_limits limits;
     struct dc_err err;
     int result;
 
     if (!read_type(flow) || !read_key(flow))
         return false;
-    result = run_request_parse(&flow->request, call->body, call->body_length,
-                               &call->app->options.limits, &flow->problems, &err);
+    plan_run_limits(call, &limits);
+    result = run_request_parse(&flow->request, call->body, call->body_length, &limits,
+                               &flow->problems, &err);
     if (result == 0)
         result = read_wish(flow, &err);
     if (flow->problems.total) {
@@ -365,6 +368,9 @@ static void execute(struct run_flow *flow)
         withdraw(flow);
         return;
     }
+    if (flow->history.test) /* a failed append leaves it out */
+        (void)dc_buf_text(&flow->result.members,
+                          flow->result.members.length ? ",\"test\":true" : "\"test\":true");
     flow->history.loaded = engine_queued(app->engine) > 0;
     if (history_finish(app->history, &flow->history, &flow->request, &flow->result, &err) < 0) {
         fail_store(flow, &err, "a result could not be stored");
@@ -407,6 +413,7 @@ static bool replay(struct run_flow *flow, const char *run_id)
 static void name_run(struct run_flow *flow)
 {
     struct call *call = flow->call;
+    const struct store_price *price = &call->app->options.price;
 
     flow->history = (struct history_run){
         .id = flow->id,
@@ -414,9 +421,11 @@ static void name_run(struct run_flow *flow)
         .key_id = *call->key_id ? call->key_id : NULL,
         .created_ns = dc_wall_now(),
         .idempotency_key = flow->idempotency_key,
-        .price_run_micros = -1,
-        .price_cpu_ms_micros = -1,
+        .price_run_micros = price->run_micros,
+        .price_cpu_ms_micros = price->cpu_ms_micros,
+        .test = call->key_kind == STORE_KEY_TEST,
     };
+    flow->history.has_quota = plan_quota(call, &flow->history.quota_limit);
     dc_uuid7(flow->history.created_ns, flow->id);
     if (flow->idempotency_key)
         store_sha256(call->body, call->body_length, flow->history.body_hash);
@@ -435,15 +444,20 @@ static void admit_and_run(struct run_flow *flow)
     for (int i = 0; i < CLAIM_TRIES; i++) {
         enum history_verdict verdict;
         char counts[DC_UUID_SIZE];
+        int64_t used = 0;
 
         name_run(flow);
-        if (history_admit(app->history, &flow->request, &flow->history, &verdict, counts, &err) <
-            0) {
+        if (history_admit(app->history, &flow->request, &flow->history, &verdict, counts, &used,
+                          &err) < 0) {
             fail_store(flow, &err, "a run could not be admitted");
             return;
         }
         if (verdict == HISTORY_NEW) {
             execute(flow);
+            return;
+        }
+        if (verdict == HISTORY_OVER_QUOTA) {
+            flow->failure = plan_quota_error(flow->call, flow->history.quota_limit, used);
             return;
         }
         if (verdict == HISTORY_CONFLICT) {

@@ -31,4 +31,9 @@ static inline int64_t dc_wall_now(void)
 /* Writes "2025-10-25T12:00:00.123Z" (24 characters and the NUL) for wall nanoseconds. */
 void dc_format_iso8601(int64_t wall_ns, char out[static 25]);
 
+/* Months in UTC, as numbers: 202511. */
+int64_t dc_month_of(int64_t wall_ns);
+int64_t dc_month_begin(int64_t month); /* its first moment, wall nanoseconds */
+int64_t dc_month_add(int64_t month, int months);
+
 #endif

@@ -19,6 +19,7 @@
 #include "cli/launch.h"
 #include "cli/notify.h"
 #include "cli/package_setup.h"
+#include "limits/money.h"
 #include "store/hash.h"
 
 #include "base/poison.h"
@@ -112,6 +113,35 @@ static void fill_rates(const struct config *config, struct app_rates *rates)
     };
 }
 
+static void fill_plans(const struct config *config, struct plan_limits *plans)
+{
+    *plans = (struct plan_limits){
+        .billing = config_number(config, CONFIG_BILLING) != 0,
+        .free_runs = config_number(config, CONFIG_FREE_RUNS),
+        .free_timeout_ms = config_number(config, CONFIG_FREE_TIMEOUT_MS),
+        .free_memory_mb = config_number(config, CONFIG_FREE_MEMORY_MB),
+        .pro_timeout_ms = config_number(config, CONFIG_PRO_TIMEOUT_MS),
+        .pro_memory_mb = config_number(config, CONFIG_PRO_MEMORY_MB),
+    };
+}
+
+static int fill_price(const struct config *config, struct store_price *price, struct dc_err *err)
+{
+    const char *currency = config_text(config, CONFIG_PRICE_CURRENCY);
+
+    if (!money_parse(config_text(config, CONFIG_PRICE_RUN), &price->run_micros))
+        return dc_fail(err, DC_INVALID, 0, "price.run: '%.40s' is no amount such as 0.001",
+                       config_text(config, CONFIG_PRICE_RUN));
+    if (!money_parse(config_text(config, CONFIG_PRICE_CPU_MS), &price->cpu_ms_micros))
+        return dc_fail(err, DC_INVALID, 0, "price.cpu_ms: '%.40s' is no amount such as 0.00001",
+                       config_text(config, CONFIG_PRICE_CPU_MS));
+    if (strlen(currency) != 3 || strspn(currency, "abcdefghijklmnopqrstuvwxyz") != 3)
+        return dc_fail(err, DC_INVALID, 0, "price.currency: '%.40s' is not three small letters",
+                       currency);
+    (void)snprintf(price->currency, sizeof(price->currency), "%s", currency);
+    return 0;
+}
+
 /* Says which new values need a restart. */
 static void compare_settings(const struct config *old, const struct config *new)
 {
@@ -146,6 +176,8 @@ static void on_reload(struct app *app, void *context)
     struct run_limits limits;
     struct admission_share share;
     struct app_rates rates;
+    struct plan_limits plans;
+    struct store_price price;
     struct dc_err err;
     int result;
 
@@ -153,6 +185,8 @@ static void on_reload(struct app *app, void *context)
     call.config.skip_secrets = true; /* they may be out of our reach by now, and are not reloaded */
     result = cli_parse(&call, take_nothing, NULL, &err);
     config = call.config;
+    if (result == 0)
+        result = fill_price(&config, &price, &err);
     if (result < 0) {
         dc_log_err(DC_LOG_ERROR, NULL, &err, "the settings stay as they were");
         return;
@@ -163,7 +197,8 @@ static void on_reload(struct app *app, void *context)
         limits.network = NULL; /* no relay was started */
     fill_share(&config, &share);
     fill_rates(&config, &rates);
-    app_set_limits(app, &limits, &share, &rates);
+    fill_plans(&config, &plans);
+    app_set_limits(app, &limits, &share, &rates, &plans, &price);
 }
 
 static void on_ready(void *context)
@@ -223,6 +258,9 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         launch_engine_network(config, &options.engine);
     fill_share(config, &options.share);
     fill_rates(config, &options.rates);
+    fill_plans(config, &options.plans);
+    if (fill_price(config, &options.price, err) < 0)
+        return -err->code;
     if (app_open(&options, &server->keeper, &server->app, err) < 0)
         return dc_context(err, "server of '%s'", config_text(config, CONFIG_DATA_DIR));
     return 0;

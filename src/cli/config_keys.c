@@ -57,6 +57,35 @@ const struct config_key config_keys[CONFIG_KEYS] = {
          "number of cores."},
     [CONFIG_PROJECT_QUEUED] = {"project.queued", CONFIG_NUMBER, 1, 100000, "100", NULL, NULL, true,
                                "N", "Runs of one project that may wait; beyond, 429."},
+    [CONFIG_BILLING] =
+        {"billing", CONFIG_CHOICE, 0, 0, "off", "off stripe cloudevents", "BILLING", true, "HOW",
+         "Whether plans limit projects: off, stripe or cloudevents. While it is off, "
+         "plans limit nothing, unless plans.free_runs is set."},
+    [CONFIG_FREE_RUNS] = {"plans.free_runs", CONFIG_NUMBER, 0, 1000000000, "0", NULL,
+                          "FREE_TIER_RUNS_LIMIT", true, "N",
+                          "Runs of a project on the plan free in a UTC month; beyond, 429. 0: 100 "
+                          "with billing, else no limit."},
+    [CONFIG_FREE_TIMEOUT_MS] =
+        {"plans.free_timeout_ms", CONFIG_NUMBER, DC_TIMEOUT_MIN_MS, DC_TIMEOUT_MAX_MS, "3000", NULL,
+         NULL, true, "MS", "Ceiling of policy.timeoutMs on the plan free, and with test keys."},
+    [CONFIG_FREE_MEMORY_MB] = {"plans.free_memory_mb", CONFIG_NUMBER, DC_MEMORY_MIN_MB,
+                               DC_MEMORY_MAX_MB, "512", NULL, NULL, true, "MB",
+                               "Ceiling of policy.memoryMB on the plan free, and with test keys."},
+    [CONFIG_PRO_TIMEOUT_MS] = {"plans.pro_timeout_ms", CONFIG_NUMBER, DC_TIMEOUT_MIN_MS,
+                               DC_TIMEOUT_MAX_MS, "300000", NULL, NULL, true, "MS",
+                               "Ceiling of policy.timeoutMs on the plan pro."},
+    [CONFIG_PRO_MEMORY_MB] = {"plans.pro_memory_mb", CONFIG_NUMBER, DC_MEMORY_MIN_MB,
+                              DC_MEMORY_MAX_MB, "2048", NULL, NULL, true, "MB",
+                              "Ceiling of policy.memoryMB on the plan pro."},
+    [CONFIG_PRICE_RUN] =
+        {"price.run", CONFIG_TEXT, 0, 0, "0.001", NULL, "STRIPE_PRICE_PER_RUN", true, "AMOUNT",
+         "Price of a run, at most six decimals. Test runs, failures of the sandbox "
+         "and of installs cost nothing."},
+    [CONFIG_PRICE_CPU_MS] = {"price.cpu_ms", CONFIG_TEXT, 0, 0, "0", NULL,
+                             "STRIPE_PRICE_PER_CPU_MS", true, "AMOUNT",
+                             "Price of a millisecond of CPU time besides, at most six decimals."},
+    [CONFIG_PRICE_CURRENCY] = {"price.currency", CONFIG_TEXT, 0, 0, "usd", NULL, NULL, true, "CODE",
+                               "Currency of prices and budgets, three letters."},
     [CONFIG_RATE_OPEN] =
         {"rate.open_per_minute", CONFIG_NUMBER, 0, 60000, "300", NULL, NULL, true, "N",
          "Requests in a minute that one client address may send where no key is "

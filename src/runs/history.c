@@ -151,6 +151,9 @@ static int make_admission(const struct run_request *request, const struct histor
         .user_id = request->user.id ? lazy->user_id : NULL,
         .lang = run_lang_name(request->lang),
         .created_at = run->created_ns,
+        .test = run->test,
+        .has_quota = run->has_quota,
+        .quota_limit = run->quota_limit,
         .policy = {lazy->policy.data, lazy->policy.length},
         .request = {lazy->request.data, lazy->request.length},
     };
@@ -178,40 +181,60 @@ static int run_claim(struct store_conn *conn, void *arg, struct dc_err *err)
     return store_run_admit(conn, claim->run, &claim->admission, err);
 }
 
-static int admit_with_key(struct history *history, struct lazy *lazy, const struct history_run *run,
-                          enum history_verdict *ret_verdict, char ret_id[static DC_UUID_SIZE],
-                          struct dc_err *err)
+static enum history_verdict verdict_of(enum store_claim claim)
 {
-    struct claim claim = {.run = &lazy->run};
+    switch (claim) {
+    case STORE_CLAIM_SAME:
+        return HISTORY_SAME;
+    case STORE_CLAIM_CONFLICT:
+        return HISTORY_CONFLICT;
+    case STORE_CLAIM_OVER_QUOTA:
+        return HISTORY_OVER_QUOTA;
+    case STORE_CLAIM_NEW:
+        break;
+    }
+    return HISTORY_NEW;
+}
 
+/* An admission whose verdict decides. */
+static int admit_and_wait(struct history *history, struct lazy *lazy, const struct history_run *run,
+                          struct claim *claim, struct dc_err *err)
+{
+    bool has_key = run->idempotency_key != NULL;
+
+    claim->run = &lazy->run;
     lazy->run.idempotency_key = run->idempotency_key;
     memcpy(lazy->run.body_hash, run->body_hash, sizeof(lazy->run.body_hash));
     /* Before the claim can be seen, so that who meets it finds whom to wait for. */
-    if (add_claimed(history, run->id, err) < 0)
+    if (has_key && add_claimed(history, run->id, err) < 0)
         return -err->code;
-    if (await_store(history->worker, AWAIT_WRITE, run_claim, &claim, err) < 0) {
-        remove_claimed(history, run->id);
+    if (await_store(history->worker, AWAIT_WRITE, run_claim, claim, err) < 0) {
+        if (has_key)
+            remove_claimed(history, run->id);
         return -err->code;
     }
-    *ret_verdict = claim.admission.claim == STORE_CLAIM_NEW    ? HISTORY_NEW
-                   : claim.admission.claim == STORE_CLAIM_SAME ? HISTORY_SAME
-                                                               : HISTORY_CONFLICT;
-    memcpy(ret_id, claim.admission.run_id, DC_UUID_SIZE);
-    if (*ret_verdict != HISTORY_NEW)
+    if (has_key && claim->admission.claim != STORE_CLAIM_NEW)
         remove_claimed(history, run->id);
     return 0;
 }
 
 int history_admit(struct history *history, const struct run_request *request,
                   const struct history_run *run, enum history_verdict *ret_verdict,
-                  char ret_id[static DC_UUID_SIZE], struct dc_err *err)
+                  char ret_id[static DC_UUID_SIZE], int64_t *ret_used, struct dc_err *err)
 {
     DC_AUTO(free_lazy) struct lazy *lazy = NULL;
+    struct claim claim = {0};
 
     if (make_admission(request, run, &lazy, err) < 0)
         return -err->code;
-    if (run->idempotency_key)
-        return admit_with_key(history, lazy, run, ret_verdict, ret_id, err);
+    if (run->idempotency_key || run->has_quota) {
+        if (admit_and_wait(history, lazy, run, &claim, err) < 0)
+            return -err->code;
+        *ret_verdict = verdict_of(claim.admission.claim);
+        *ret_used = claim.admission.quota_used;
+        memcpy(ret_id, claim.admission.run_id, DC_UUID_SIZE);
+        return 0;
+    }
     if (lazy_submit(history, lazy, run_lazy_admission, err) < 0)
         return dc_context(err, "history");
     (void)dc_take(lazy); /* the operation's now */
@@ -277,13 +300,18 @@ void history_started(struct history *history, const char *run_id)
 
 /* ---- the end ---- */
 
+static bool is_costless(const struct run_result *result)
+{
+    return result->outcome == OUTCOME_SANDBOX_ERROR || result->outcome == OUTCOME_INSTALL_FAILED;
+}
+
 int64_t history_amount_micros(const struct history_run *run, const struct run_result *result)
 {
     int64_t amount = 0;
 
     if (run->price_run_micros < 0 && run->price_cpu_ms_micros < 0)
         return -1;
-    if (result->outcome == OUTCOME_SANDBOX_ERROR || result->outcome == OUTCOME_INSTALL_FAILED)
+    if (run->test || is_costless(result))
         return 0;
     if (run->price_run_micros > 0)
         amount += run->price_run_micros;
@@ -329,6 +357,7 @@ int history_finish(struct history *history, const struct history_run *run,
         .price_cpu_ms_micros = run->price_cpu_ms_micros,
         .amount_micros = history_amount_micros(run, result),
         .forget = request->no_store,
+        .costless = run->has_quota && is_costless(result),
         .release = result->outcome == OUTCOME_SANDBOX_ERROR,
     };
 

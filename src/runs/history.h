@@ -34,21 +34,26 @@ struct history_run {
     /* Prices in force, in millionths; negative: none. */
     int64_t price_run_micros;
     int64_t price_cpu_ms_micros;
+    bool test;      /* made with a test key: costs nothing */
+    bool has_quota; /* one of quota_limit in its UTC month */
+    int64_t quota_limit;
     bool loaded; /* for history_finish: other runs wait, so commits are shared with more of them */
 };
 
 enum history_verdict {
-    HISTORY_NEW,      /* run it */
-    HISTORY_SAME,     /* the same key and body came before: *ret_id is the run to answer with */
-    HISTORY_CONFLICT, /* the key came with another body */
+    HISTORY_NEW,        /* run it */
+    HISTORY_SAME,       /* the same key and body came before: *ret_id is the run to answer with */
+    HISTORY_CONFLICT,   /* the key came with another body */
+    HISTORY_OVER_QUOTA, /* the month's runs are used up */
 };
 
 /* Each NEW is followed by exactly one history_finish or history_withdraw.
- * With a key waits for the claim; without one the write is left to the store and NEW comes at once.
- * ret_id: the run that counts, ours for NEW. */
+ * With a key waits for the claim, with a quota for the reservation; without either the write is
+ * left to the store and NEW comes at once. ret_id: the run that counts, ours for NEW. ret_used: of
+ * the quota, for OVER_QUOTA. */
 DC_MUST int history_admit(struct history *history, const struct run_request *request,
                           const struct history_run *run, enum history_verdict *ret_verdict,
-                          char ret_id[static DC_UUID_SIZE], struct dc_err *err);
+                          char ret_id[static DC_UUID_SIZE], int64_t *ret_used, struct dc_err *err);
 
 /* The engine did not take it: no trace, no claim. Waits only with a key. */
 DC_MUST int history_withdraw(struct history *history, const struct history_run *run,

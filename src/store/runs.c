@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/store_internal.h"
+#include "store/usage_internal.h"
 
 #include "base/poison.h"
 
@@ -55,10 +57,18 @@ static int claim_key(struct store_conn *conn, const struct store_run_new *run,
     return db_run(query, NULL, err);
 }
 
+static int drop_claim(struct store_conn *conn, const char *run_id, struct dc_err *err)
+{
+    static const char sql[] = "DELETE FROM idempotency WHERE run_id = $1";
+
+    return conn_run_text(conn, sql, run_id, NULL, err);
+}
+
 static int insert_run(struct store_conn *conn, const struct store_run_new *run, struct dc_err *err)
 {
     static const char sql[] = "INSERT INTO runs (id, project_id, key_id, user_id, lang, status,"
-                              " policy, created_at) VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7)";
+                              " policy, created_at, quota_period, test)"
+                              " VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9)";
     DC_AUTO(db_end) struct db_query *query = NULL;
 
     if (db_begin_query(conn->db, sql, &query, err) < 0)
@@ -70,6 +80,8 @@ static int insert_run(struct store_conn *conn, const struct store_run_new *run, 
     db_bind_text(query, 5, run->lang);
     db_bind_chars(query, 6, run->policy);
     db_bind_int(query, 7, run->created_at);
+    conn_bind_limit(query, 8, run->has_quota ? dc_month_of(run->created_at) : 0);
+    db_bind_int(query, 9, run->test);
     return db_run(query, NULL, err);
 }
 
@@ -88,12 +100,31 @@ static int insert_request(struct store_conn *conn, const struct store_run_new *r
     return db_run(query, NULL, err);
 }
 
+/* Sets the claim to STORE_CLAIM_OVER_QUOTA when nothing is left. */
+static int reserve(struct store_conn *conn, const struct store_run_new *run,
+                   struct store_admission *admission, struct dc_err *err)
+{
+    bool got;
+
+    if (usage_reserve(conn, run->project_id, dc_month_of(run->created_at), run->quota_limit, &got,
+                      &admission->quota_used, err) < 0)
+        return -err->code;
+    if (got)
+        return 0;
+    admission->claim = STORE_CLAIM_OVER_QUOTA;
+    return run->idempotency_key ? drop_claim(conn, run->id, err) : 0;
+}
+
 static int admit(struct store_conn *conn, const struct store_run_new *run,
                  struct store_admission *ret_admission, struct dc_err *err)
 {
     ret_admission->claim = STORE_CLAIM_NEW;
     (void)snprintf(ret_admission->run_id, sizeof(ret_admission->run_id), "%s", run->id);
     if (run->idempotency_key && claim_key(conn, run, ret_admission, err) < 0)
+        return -err->code;
+    if (ret_admission->claim != STORE_CLAIM_NEW)
+        return 0;
+    if (run->has_quota && reserve(conn, run, ret_admission, err) < 0)
         return -err->code;
     if (ret_admission->claim != STORE_CLAIM_NEW)
         return 0;
@@ -114,18 +145,13 @@ int store_run_admit(struct store_conn *conn, const struct store_run_new *run,
     return 0;
 }
 
-static int drop_claim(struct store_conn *conn, const char *run_id, struct dc_err *err)
-{
-    static const char sql[] = "DELETE FROM idempotency WHERE run_id = $1";
-
-    return conn_run_text(conn, sql, run_id, NULL, err);
-}
-
 static int withdraw(struct store_conn *conn, const char *run_id, struct dc_err *err)
 {
     static const char sql[] = "DELETE FROM runs WHERE id = $1 AND status <> 'done'";
     int64_t changes;
 
+    if (usage_release(conn, run_id, err) < 0)
+        return -err->code;
     if (conn_run_text(conn, sql, run_id, &changes, err) < 0)
         return -err->code;
     if (!changes)
@@ -234,8 +260,9 @@ static int insert_ledger(struct store_conn *conn, const struct store_run_result 
     static const char sql[] =
         "INSERT INTO ledger (run_id, project_id, key_id, user_id, lang, outcome, cpu_ns,"
         " peak_bytes, wall_ns, egress_bytes, price_run_micros, price_cpu_ms_micros, amount_micros,"
-        " at) SELECT id, project_id, key_id, user_id, lang, outcome, cpu_ns, peak_bytes, wall_ns,"
-        " $1, $2, $3, $4, finished_at FROM runs WHERE id = $5";
+        " at, test) SELECT id, project_id, key_id, user_id, lang, outcome, cpu_ns, peak_bytes, "
+        "wall_ns,"
+        " $1, $2, $3, $4, finished_at, test FROM runs WHERE id = $5";
     DC_AUTO(db_end) struct db_query *query = NULL;
 
     if (db_begin_query(conn->db, sql, &query, err) < 0)
@@ -258,7 +285,10 @@ static int forget(struct store_conn *conn, const char *run_id, struct dc_err *er
 static int finish(struct store_conn *conn, const struct store_run_result *result,
                   struct dc_err *err)
 {
-    if (update_run(conn, result, err) < 0 || insert_ledger(conn, result, err) < 0)
+    if (update_run(conn, result, err) < 0 || insert_ledger(conn, result, err) < 0 ||
+        usage_add(conn, result, err) < 0)
+        return -err->code;
+    if (result->costless && usage_release(conn, result->id, err) < 0)
         return -err->code;
     if ((result->forget || result->release) && drop_claim(conn, result->id, err) < 0)
         return -err->code;

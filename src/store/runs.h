@@ -30,7 +30,10 @@ struct store_run_new {
     const char *user_id; /* userContext.id, or NULL */
     const char *lang;    /* "python", "node" */
     int64_t created_at;
-    struct store_bytes policy;  /* JSON of the policy in force, or empty */
+    struct store_bytes policy; /* JSON of the policy in force, or empty */
+    bool test;                 /* costs nothing */
+    bool has_quota;            /* this run is to be one of quota_limit in its month */
+    int64_t quota_limit;
     struct store_bytes request; /* JSON of the inputs, env values redacted; empty: not kept */
 
     const char *idempotency_key; /* NULL: no claim, the rest is ignored */
@@ -40,15 +43,19 @@ struct store_run_new {
 enum store_claim {
     STORE_CLAIM_NEW,  /* admitted: run it */
     STORE_CLAIM_SAME, /* same key and body: nothing was inserted, the answer is run ret_run_id's */
-    STORE_CLAIM_CONFLICT, /* same key, another body: nothing was inserted */
+    STORE_CLAIM_CONFLICT,   /* same key, another body: nothing was inserted */
+    STORE_CLAIM_OVER_QUOTA, /* nothing of the quota is left: nothing was inserted */
 };
 
 struct store_admission {
     enum store_claim claim;
     char run_id[DC_UUID_SIZE]; /* the run that holds the claim; ours for STORE_CLAIM_NEW */
+    int64_t quota_used;        /* of the month, with STORE_CLAIM_OVER_QUOTA */
 };
 
-/* Inserts the run (status queued) and claims its idempotency key, atomically across processes. */
+/* Inserts the run (status queued), claims its idempotency key and reserves one of its quota,
+ * atomically across processes. The reservation is given back when the run is withdrawn, or ends in
+ * a way that costs nothing. */
 DC_MUST int store_run_admit(struct store_conn *conn, const struct store_run_new *run,
                             struct store_admission *ret_admission, struct dc_err *err);
 
@@ -84,8 +91,9 @@ struct store_run_result {
     int64_t price_run_micros;
     int64_t price_cpu_ms_micros;
     int64_t amount_micros;
-    bool forget;  /* store:false: keep the ledger row alone */
-    bool release; /* drop the idempotency claim: a retry is to run again (sandbox_error) */
+    bool costless; /* gives the reservation of the quota back */
+    bool forget;   /* store:false: keep the ledger row alone */
+    bool release;  /* drop the idempotency claim: a retry is to run again (sandbox_error) */
 };
 
 /*

@@ -2,6 +2,7 @@
 #include "store/runs.h"
 
 #include "store/store_internal.h"
+#include "store/usage_internal.h"
 
 #include "base/poison.h"
 
@@ -23,8 +24,8 @@ static int recover(struct store_conn *conn, int64_t now, int *ret_runs, struct d
                                      " (SELECT id FROM runs WHERE status <> 'done')";
     static const char sql_ledger[] =
         "INSERT INTO ledger (run_id, project_id, key_id, user_id, lang, outcome, cpu_ns,"
-        " peak_bytes, wall_ns, at) SELECT id, project_id, key_id, user_id, lang, 'sandbox_error',"
-        " 0, 0, 0, $1 FROM runs WHERE status <> 'done'";
+        " peak_bytes, wall_ns, at, test) SELECT id, project_id, key_id, user_id, lang,"
+        " 'sandbox_error', 0, 0, 0, $1, test FROM runs WHERE status <> 'done'";
     static const char sql_runs[] =
         "UPDATE runs SET status = 'done', outcome = 'sandbox_error', exit_code = -1, signal = 0,"
         " message = 'the server stopped while the run was in progress', cpu_ms = 0, mem_mb = 0,"
@@ -33,7 +34,7 @@ static int recover(struct store_conn *conn, int64_t now, int *ret_runs, struct d
     int64_t changes;
 
     if (run_with_time(conn, sql_claims, INT64_MAX, NULL, err) < 0 ||
-        run_with_time(conn, sql_ledger, now, NULL, err) < 0 ||
+        run_with_time(conn, sql_ledger, now, NULL, err) < 0 || usage_recover(conn, now, err) < 0 ||
         run_with_time(conn, sql_runs, now, &changes, err) < 0)
         return -err->code;
     *ret_runs = (int)changes;

@@ -113,10 +113,12 @@ static void admit(struct world *world, struct sample *sample, enum history_verdi
                   char id[static DC_UUID_SIZE])
 {
     enum history_verdict verdict;
+    int64_t used;
     struct dc_err err;
 
-    assert_ok(history_admit(world->history, &sample->request, &sample->run, &verdict, id, &err),
-              err);
+    assert_ok(
+        history_admit(world->history, &sample->request, &sample->run, &verdict, id, &used, &err),
+        err);
     assert_int_equal(verdict, wanted);
 }
 

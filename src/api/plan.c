@@ -1,0 +1,76 @@
+#include "api/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/app_internal.h"
+#include "base/clock.h"
+
+#include "base/poison.h"
+
+enum { TEXT_MAX = 256 };
+
+void plan_run_limits(const struct call *call, struct run_limits *ret_limits)
+{
+    const struct plan_limits *plans = &call->app->options.plans;
+    const struct store_project_rules *rules = &call->project_rules;
+
+    *ret_limits = call->app->options.limits;
+    if (call->key_kind == STORE_KEY_TEST) {
+        run_limits_lower(ret_limits, POLICY_TIMEOUT_MS, plans->free_timeout_ms, "a test key");
+        run_limits_lower(ret_limits, POLICY_MEMORY_MB, plans->free_memory_mb, "a test key");
+    }
+    if (rules->timeout_ms || !plans->billing || call->plan == STORE_PLAN_ENTERPRISE)
+        run_limits_lower(ret_limits, POLICY_TIMEOUT_MS, rules->timeout_ms, "this project");
+    else if (call->plan == STORE_PLAN_FREE)
+        run_limits_lower(ret_limits, POLICY_TIMEOUT_MS, plans->free_timeout_ms, "the plan free");
+    else
+        run_limits_lower(ret_limits, POLICY_TIMEOUT_MS, plans->pro_timeout_ms, "the plan pro");
+    if (rules->memory_mb || !plans->billing || call->plan == STORE_PLAN_ENTERPRISE)
+        run_limits_lower(ret_limits, POLICY_MEMORY_MB, rules->memory_mb, "this project");
+    else if (call->plan == STORE_PLAN_FREE)
+        run_limits_lower(ret_limits, POLICY_MEMORY_MB, plans->free_memory_mb, "the plan free");
+    else
+        run_limits_lower(ret_limits, POLICY_MEMORY_MB, plans->pro_memory_mb, "the plan pro");
+}
+
+bool plan_quota(const struct call *call, int64_t *ret_runs)
+{
+    const struct plan_limits *plans = &call->app->options.plans;
+    int64_t free_runs = plans->free_runs ? plans->free_runs : plans->billing ? PLAN_FREE_RUNS : 0;
+
+    if (call->key_kind == STORE_KEY_TEST)
+        return false; /* free, and not of the quota */
+    *ret_runs = call->project_rules.runs_per_month;
+    if (!*ret_runs && call->plan == STORE_PLAN_FREE)
+        *ret_runs = free_runs;
+    return *ret_runs > 0;
+}
+
+struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t used)
+{
+    bool free = call->plan == STORE_PLAN_FREE && !call->project_rules.runs_per_month;
+    int64_t next = dc_month_begin(dc_month_add(dc_month_of(call->begun_ns), 1));
+    char message[TEXT_MAX];
+    char extra[TEXT_MAX];
+    const char *kept;
+
+    (void)snprintf(message, sizeof(message),
+                   "The project has used its %" PRId64 " runs of this month (UTC); %s.", limit,
+                   free ? "upgrade it, or wait for the next one"
+                        : "ask the operator for more, or wait for the next one");
+    (void)snprintf(extra, sizeof(extra),
+                   ",\"limit\":%" PRId64 ",\"usage\":%" PRId64
+                   ",\"upgrade_url\":\"/dashboard/billing\"",
+                   limit, used);
+    kept = dc_arena_copy(&call->arena, message, strlen(message));
+    return (struct call_error){
+        .status = 429,
+        .error = free ? "Free tier limit exceeded" : "Monthly limit exceeded",
+        .code = "quota_exceeded",
+        .message = kept ? kept : "The runs of this month are used up.",
+        .extra = dc_arena_copy(&call->arena, extra, strlen(extra)),
+        .retry_after_s = (uint32_t)((next - call->begun_ns) / DC_NS_PER_S + 1),
+    };
+}

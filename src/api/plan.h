@@ -1,0 +1,18 @@
+/* What the caller's plan, the project's own agreement and a test key mean for a request. API
+ * process. */
+#ifndef DOCLE_API_PLAN_H
+#define DOCLE_API_PLAN_H
+
+#include "api/call.h"
+#include "runs/policy.h"
+
+/* The server's limits with the ceilings of the caller's plan. */
+void plan_run_limits(const struct call *call, struct run_limits *ret_limits);
+
+/* Is there a quota of runs in a month, and how many? */
+bool plan_quota(const struct call *call, int64_t *ret_runs);
+
+/* The answer to who has used it up. Its texts are of the call's arena. */
+struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t used);
+
+#endif

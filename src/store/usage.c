@@ -1,0 +1,307 @@
+#include "store/usage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/rows.h"
+#include "store/store_internal.h"
+#include "store/usage_internal.h"
+
+#include "base/poison.h"
+
+#define DAY_NS INT64_C(86400000000000)
+
+/* What a ledger row adds, from the columns on; the same arithmetic as in the migration. */
+#define LEDGER_FIGURES                                                                             \
+    "1, (cpu_ns + 999999) / 1000000, (peak_bytes + 1048575) / 1048576,"                            \
+    " (wall_ns + 999999) / 1000000,"                                                               \
+    " (peak_bytes + 1048575) / 1048576 * ((wall_ns + 999999) / 1000000), egress_bytes,"            \
+    " COALESCE(amount_micros, 0) FROM ledger WHERE run_id = "
+#define FIGURES "runs, cpu_ms, mem_mb, duration_ms, mem_mb_ms, egress_bytes, amount_micros"
+#define ADD                                                                                        \
+    " DO UPDATE SET runs = was.runs + excluded.runs, cpu_ms = was.cpu_ms + excluded.cpu_ms,"       \
+    " mem_mb = was.mem_mb + excluded.mem_mb, duration_ms = was.duration_ms + "                     \
+    "excluded.duration_ms,"                                                                        \
+    " mem_mb_ms = was.mem_mb_ms + excluded.mem_mb_ms,"                                             \
+    " egress_bytes = was.egress_bytes + excluded.egress_bytes,"                                    \
+    " amount_micros = was.amount_micros + excluded.amount_micros"
+#define COSTS " test = 0 AND outcome NOT IN ('sandbox_error', 'install_failed')"
+#define SUMS                                                                                       \
+    "COALESCE(SUM(runs), 0), COALESCE(SUM(cpu_ms), 0), COALESCE(SUM(mem_mb), 0),"                  \
+    " COALESCE(SUM(duration_ms), 0), COALESCE(SUM(mem_mb_ms), 0), COALESCE(SUM(egress_bytes), 0)," \
+    " COALESCE(SUM(amount_micros), 0)"
+
+/* ---- quota ---- */
+
+int store_quota_used(struct store_conn *conn, const char *project_id, int64_t period,
+                     int64_t *ret_used, struct dc_err *err)
+{
+    static const char sql[] = "SELECT used FROM quota WHERE project_id = $1 AND period = $2";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, period);
+    if (db_step(query, &row, err) < 0)
+        return -err->code;
+    *ret_used = row ? db_int(query, 0) : 0;
+    return 0;
+}
+
+int usage_reserve(struct store_conn *conn, const char *project_id, int64_t period, int64_t limit,
+                  bool *ret_got, int64_t *ret_used, struct dc_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO quota (project_id, period, used) VALUES ($1, $2, 1)"
+        " ON CONFLICT (project_id, period) DO UPDATE SET used = quota.used + 1"
+        " WHERE quota.used < $3";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    int64_t changes = 0;
+
+    *ret_got = false;
+    if (limit > 0) {
+        if (db_begin_query(conn->db, sql, &query, err) < 0)
+            return -err->code;
+        db_bind_text(query, 1, project_id);
+        db_bind_int(query, 2, period);
+        db_bind_int(query, 3, limit);
+        if (db_run(query, &changes, err) < 0)
+            return -err->code;
+    }
+    *ret_got = changes > 0;
+    return *ret_got ? 0 : store_quota_used(conn, project_id, period, ret_used, err);
+}
+
+int usage_release(struct store_conn *conn, const char *run_id, struct dc_err *err)
+{
+    static const char sql[] =
+        "UPDATE quota SET used = used - 1 WHERE (project_id, period) ="
+        " (SELECT project_id, quota_period FROM runs WHERE id = $1 AND quota_period IS NOT NULL)";
+
+    return conn_run_text(conn, sql, run_id, NULL, err);
+}
+
+int usage_recover(struct store_conn *conn, int64_t now, struct dc_err *err)
+{
+    static const char sql_quota[] =
+        "UPDATE quota SET used = used - (SELECT COUNT(*) FROM runs WHERE runs.status <> 'done'"
+        " AND runs.project_id = quota.project_id AND runs.quota_period = quota.period)"
+        " WHERE EXISTS (SELECT 1 FROM runs WHERE runs.status <> 'done'"
+        " AND runs.project_id = quota.project_id AND runs.quota_period = quota.period)";
+    static const char sql_days[] =
+        "INSERT INTO usage_days AS was (project_id, day, lang, outcome, test, " FIGURES ")"
+        " SELECT project_id, $1, lang, 'sandbox_error', test, COUNT(*), 0, 0, 0, 0, 0, 0 FROM runs"
+        " WHERE status <> 'done' GROUP BY project_id, lang, test"
+        " ON CONFLICT (project_id, day, lang, outcome, test)" ADD;
+    DC_AUTO(db_end) struct db_query *quota = NULL;
+    DC_AUTO(db_end) struct db_query *days = NULL;
+
+    if (db_begin_query(conn->db, sql_quota, &quota, err) < 0 || db_run(quota, NULL, err) < 0 ||
+        db_begin_query(conn->db, sql_days, &days, err) < 0)
+        return -err->code;
+    db_bind_int(days, 1, now / DAY_NS);
+    return db_run(days, NULL, err);
+}
+
+/* ---- prices ---- */
+
+static int set_price(struct store_conn *conn, const struct store_price *price, int64_t now,
+                     struct dc_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO prices (effective_at, run_micros, cpu_ms_micros, currency)"
+        " SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM prices WHERE effective_at ="
+        " (SELECT MAX(effective_at) FROM prices) AND run_micros = $5 AND cpu_ms_micros = $6"
+        " AND currency = $7)";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, now);
+    db_bind_int(query, 2, price->run_micros);
+    db_bind_int(query, 3, price->cpu_ms_micros);
+    db_bind_text(query, 4, price->currency);
+    db_bind_int(query, 5, price->run_micros);
+    db_bind_int(query, 6, price->cpu_ms_micros);
+    db_bind_text(query, 7, price->currency);
+    return db_run(query, NULL, err);
+}
+
+int store_price_set(struct store_conn *conn, const struct store_price *price, int64_t now,
+                    struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, set_price(conn, price, now, err), err);
+}
+
+/* ---- adding ---- */
+
+static int add_day(struct store_conn *conn, const struct store_run_result *result,
+                   struct dc_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO usage_days AS was (project_id, day, lang, outcome, test, " FIGURES ")"
+        " SELECT project_id, $1, lang, outcome, test, " LEDGER_FIGURES "$2"
+        " ON CONFLICT (project_id, day, lang, outcome, test)" ADD;
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, result->finished_at / DAY_NS);
+    db_bind_text(query, 2, result->id);
+    return db_run(query, NULL, err);
+}
+
+static int add_month(struct store_conn *conn, const char *sql, const char *run_id, int64_t period,
+                     struct dc_err *err)
+{
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, period);
+    db_bind_text(query, 2, run_id);
+    return db_run(query, NULL, err);
+}
+
+int usage_add(struct store_conn *conn, const struct store_run_result *result, struct dc_err *err)
+{
+    static const char sql_keys[] =
+        "INSERT INTO usage_keys AS was (project_id, period, key_id, " FIGURES ")"
+        " SELECT project_id, $1, key_id, " LEDGER_FIGURES "$2 AND key_id IS NOT NULL AND" COSTS
+        " ON CONFLICT (project_id, period, key_id)" ADD;
+    static const char sql_users[] =
+        "INSERT INTO usage_users AS was (project_id, period, user_id, " FIGURES ")"
+        " SELECT project_id, $1, user_id, " LEDGER_FIGURES "$2 AND user_id IS NOT NULL AND" COSTS
+        " ON CONFLICT (project_id, period, user_id)" ADD;
+    int64_t period = dc_month_of(result->finished_at);
+
+    if (add_day(conn, result, err) < 0 || add_month(conn, sql_keys, result->id, period, err) < 0 ||
+        add_month(conn, sql_users, result->id, period, err) < 0)
+        return -err->code;
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static void read_sums(struct db_query *query, int column, struct store_usage_sums *sums)
+{
+    *sums = (struct store_usage_sums){
+        .runs = db_int(query, column),
+        .cpu_ms = db_int(query, column + 1),
+        .mem_mb = db_int(query, column + 2),
+        .duration_ms = db_int(query, column + 3),
+        .mem_mb_ms = db_int(query, column + 4),
+        .egress_bytes = db_int(query, column + 5),
+        .amount_micros = db_int(query, column + 6),
+    };
+}
+
+/* From its first day to the first of the next. */
+static void bind_month(struct db_query *query, const char *project_id, int64_t period)
+{
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, dc_month_begin(period) / DAY_NS);
+    db_bind_int(query, 3, dc_month_begin(dc_month_add(period, 1)) / DAY_NS);
+}
+
+int store_usage_month(struct store_conn *conn, const char *project_id, int64_t period,
+                      struct store_usage_month *ret_month, struct dc_err *err)
+{
+    static const char sql[] = "SELECT " SUMS " FROM usage_days"
+                              " WHERE project_id = $1 AND day >= $2 AND day < $3 AND" COSTS;
+    static const char sql_rest[] =
+        "SELECT COALESCE(SUM(CASE WHEN test = 1 THEN runs ELSE 0 END), 0),"
+        " COALESCE(SUM(CASE WHEN test = 0 AND outcome IN ('sandbox_error', 'install_failed')"
+        " THEN runs ELSE 0 END), 0) FROM usage_days"
+        " WHERE project_id = $1 AND day >= $2 AND day < $3";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    DC_AUTO(db_end) struct db_query *rest = NULL;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    bind_month(query, project_id, period);
+    if (db_step(query, &row, err) < 0 || db_begin_query(conn->db, sql_rest, &rest, err) < 0)
+        return -err->code;
+    read_sums(query, 0, &ret_month->sums);
+    bind_month(rest, project_id, period);
+    if (db_step(rest, &row, err) < 0)
+        return -err->code;
+    ret_month->test_runs = db_int(rest, 0);
+    ret_month->free_runs = db_int(rest, 1);
+    return 0;
+}
+
+static int read_rows(struct db_query *query, bool days, struct store_usage_row **ret_rows,
+                     size_t *ret_count, struct dc_err *err)
+{
+    DC_AUTO(rows_release) struct rows rows;
+    void *data;
+    bool row;
+
+    rows_init(&rows, sizeof(struct store_usage_row));
+    for (;;) {
+        struct store_usage_row *one;
+        char moment[25];
+
+        if (db_step(query, &row, err) < 0)
+            return -err->code;
+        if (!row)
+            break;
+        one = rows_add(&rows, err);
+        if (!one)
+            return -err->code;
+        if (days) {
+            dc_format_iso8601(db_int(query, 0) * DAY_NS, moment);
+            (void)snprintf(one->label, sizeof(one->label), "%.10s", moment);
+        } else {
+            db_text(query, 0, one->label, sizeof(one->label));
+        }
+        read_sums(query, 1, &one->sums);
+        if (db_row_read(query, err) < 0)
+            return -err->code;
+    }
+    if (rows_take(&rows, NULL, 0, &data, ret_count, err) < 0)
+        return -err->code;
+    *ret_rows = data;
+    return 0;
+}
+
+int store_usage_by(struct store_conn *conn, const char *project_id, int64_t period,
+                   enum store_usage_by by, struct store_usage_row **ret_rows, size_t *ret_count,
+                   struct dc_err *err)
+{
+    static const char sql_day[] =
+        "SELECT day, " SUMS " FROM usage_days WHERE project_id = $1 AND day >= $2 AND day < $3"
+        " AND" COSTS " GROUP BY day ORDER BY day";
+    static const char sql_lang[] =
+        "SELECT lang, " SUMS " FROM usage_days WHERE project_id = $1 AND day >= $2 AND day < $3"
+        " AND" COSTS " GROUP BY lang ORDER BY lang";
+    static const char sql_outcome[] =
+        "SELECT outcome, " SUMS " FROM usage_days WHERE project_id = $1 AND day >= $2 AND day < $3"
+        " AND test = 0 GROUP BY outcome ORDER BY outcome";
+    static const char sql_key[] = "SELECT key_id, " FIGURES " FROM usage_keys WHERE project_id = $1"
+                                  " AND period = $2 ORDER BY runs DESC, key_id LIMIT $3";
+    static const char sql_user[] =
+        "SELECT user_id, " FIGURES " FROM usage_users WHERE project_id = $1"
+        " AND period = $2 ORDER BY runs DESC, user_id LIMIT $3";
+    static const char *const all[STORE_USAGE_BYS] = {sql_day, sql_lang, sql_outcome, sql_key,
+                                                     sql_user};
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, all[by], &query, err) < 0)
+        return -err->code;
+    if (by == STORE_USAGE_KEY || by == STORE_USAGE_USER) {
+        db_bind_text(query, 1, project_id);
+        db_bind_int(query, 2, period);
+        db_bind_int(query, 3, STORE_USAGE_ROWS_MAX);
+    } else {
+        bind_month(query, project_id, period);
+    }
+    return read_rows(query, by == STORE_USAGE_DAY, ret_rows, ret_count, err);
+}

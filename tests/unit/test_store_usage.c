@@ -1,0 +1,261 @@
+/* Quota, prices and usage: what is counted beside the ledger agrees with it. */
+#include "store_fixture.h"
+
+#include "store/usage.h"
+
+#define DAY_NS INT64_C(86400000000000)
+
+static const int64_t start = INT64_C(1762000000) * 1000000000; /* 2025-11-01 */
+
+static enum store_claim admit(struct fixture *f, struct store_run_new *run)
+{
+    struct store_admission admission;
+    struct dc_err err;
+
+    assert_ok(store_run_admit(f->conn, run, &admission, &err), err);
+    return admission.claim;
+}
+
+static enum store_claim admit_one(struct fixture *f, char id[static DC_UUID_SIZE], int64_t at,
+                                  int64_t limit)
+{
+    struct store_run_new run;
+
+    dc_uuid7(at, id);
+    run = fixture_run(f, id, at);
+    run.has_quota = limit >= 0;
+    run.quota_limit = limit;
+    return admit(f, &run);
+}
+
+static void finish(struct fixture *f, const char *id, int64_t at, const char *outcome)
+{
+    struct store_run_result result = fixture_result(id, at);
+    struct dc_err err;
+
+    result.outcome = outcome;
+    result.costless = strcmp(outcome, "ok") != 0;
+    if (result.costless)
+        result.amount_micros = 0;
+    assert_ok(store_run_finish(f->conn, &result, &err), err);
+}
+
+static int64_t used(struct fixture *f, int64_t period)
+{
+    int64_t value;
+    struct dc_err err;
+
+    assert_ok(store_quota_used(f->conn, f->project.id, period, &value, &err), err);
+    return value;
+}
+
+static void test_quota_is_reserved_and_given_back(void **state)
+{
+    struct fixture *f = *state;
+    char id[4][DC_UUID_SIZE];
+    char more[DC_UUID_SIZE];
+    int recovered;
+    struct dc_err err;
+
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(admit_one(f, id[i], start + i, 4), STORE_CLAIM_NEW);
+    assert_int_equal(used(f, 202511), 4);
+    assert_int_equal(admit_one(f, more, start + 9, 4), STORE_CLAIM_OVER_QUOTA);
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM runs"), 4);
+    finish(f, id[0], start + 10, "ok");
+    assert_int_equal(used(f, 202511), 4);
+    finish(f, id[1], start + 11, "sandbox_error");
+    assert_int_equal(used(f, 202511), 3);
+    assert_ok(store_run_withdraw(f->conn, id[2], &err), err);
+    assert_int_equal(used(f, 202511), 2);
+    assert_code(store_run_withdraw(f->conn, id[2], &err), DC_NOT_FOUND);
+    assert_code(store_run_withdraw(f->conn, id[1], &err), DC_NOT_FOUND);
+    assert_int_equal(used(f, 202511), 2);
+    assert_ok(store_recover(f->conn, start + 20, &recovered, &err), err);
+    assert_int_equal(recovered, 1);
+    assert_int_equal(used(f, 202511), 1);
+    assert_int_equal(admit_one(f, more, start + 40 * DAY_NS, 1), STORE_CLAIM_NEW); /* December */
+    assert_int_equal(used(f, 202512), 1);
+}
+
+static void test_no_quota_counts_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char id[DC_UUID_SIZE];
+
+    assert_int_equal(admit_one(f, id, start, -1), STORE_CLAIM_NEW);
+    finish(f, id, start + 1, "sandbox_error");
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM quota"), 0);
+    assert_int_equal(admit_one(f, id, start, 0), STORE_CLAIM_OVER_QUOTA);
+}
+
+static void test_refusal_frees_the_idempotency_key(void **state)
+{
+    struct fixture *f = *state;
+    struct store_run_new run = fixture_run(f, "017f22e2-79b0-7000-8000-000000000000", start);
+
+    run.idempotency_key = "k";
+    run.has_quota = true;
+    assert_int_equal(admit(f, &run), STORE_CLAIM_OVER_QUOTA);
+    run.quota_limit = 1;
+    assert_int_equal(admit(f, &run), STORE_CLAIM_NEW);
+    run.id = "017f22e2-79b0-7000-8000-000000000001";
+    assert_int_equal(admit(f, &run), STORE_CLAIM_SAME); /* and takes no other one of the quota */
+    assert_int_equal(used(f, 202511), 1);
+}
+
+/* Every figure of every sum, against the ledger itself. */
+static void assert_sums_agree(const char *path)
+{
+#define FROM_LEDGER                                                                                \
+    "COUNT(*), SUM((cpu_ns+999999)/1000000), SUM((peak_bytes+1048575)/1048576),"                   \
+    " SUM((wall_ns+999999)/1000000),"                                                              \
+    " SUM((peak_bytes+1048575)/1048576*((wall_ns+999999)/1000000)), SUM(egress_bytes),"            \
+    " SUM(COALESCE(amount_micros,0)) FROM ledger"
+#define FIGURES "runs, cpu_ms, mem_mb, duration_ms, mem_mb_ms, egress_bytes, amount_micros"
+#define MONTH "CAST(strftime('%Y%m', at/1000000000, 'unixepoch') AS INTEGER)"
+#define DIFFERENCE(table, keys, ledger)                                                            \
+    "SELECT COUNT(*) FROM (SELECT * FROM (SELECT " keys ", " FIGURES " FROM " table                \
+    " EXCEPT SELECT " ledger ") UNION ALL SELECT * FROM (SELECT " ledger " EXCEPT SELECT " keys    \
+    ", " FIGURES " FROM " table "))"
+#define COSTS " AND test = 0 AND outcome NOT IN ('sandbox_error', 'install_failed')"
+
+    assert_int_equal(
+        fixture_number(path,
+                       DIFFERENCE("usage_days", "project_id, day, lang, outcome, test",
+                                  "project_id, at/86400000000000, lang, outcome, test, " FROM_LEDGER
+                                  " GROUP BY 1, 2, 3, 4, 5")),
+        0);
+    assert_int_equal(
+        fixture_number(path, DIFFERENCE("usage_keys", "project_id, period, key_id",
+                                        "project_id, " MONTH ", key_id, " FROM_LEDGER
+                                        " WHERE key_id IS NOT NULL" COSTS " GROUP BY 1, 2, 3")),
+        0);
+    assert_int_equal(
+        fixture_number(path, DIFFERENCE("usage_users", "project_id, period, user_id",
+                                        "project_id, " MONTH ", user_id, " FROM_LEDGER
+                                        " WHERE user_id IS NOT NULL" COSTS " GROUP BY 1, 2, 3")),
+        0);
+}
+
+static void test_sums_equal_the_ledger(void **state)
+{
+    static const char *const outcomes[] = {"ok", "error", "timeout", "sandbox_error",
+                                           "install_failed"};
+    static const char *const langs[] = {"python", "node"};
+    struct fixture *f = *state;
+    struct store_usage_month month;
+    struct store_usage_row *rows;
+    uint64_t random = 7;
+    size_t count;
+    int64_t runs = 0;
+    int recovered;
+    struct dc_err err;
+
+    for (int i = 0; i < 400; i++) {
+        int64_t at = start + (int64_t)(i % 45) * DAY_NS + i;
+        char id[DC_UUID_SIZE];
+        char user[16];
+        struct store_run_new run;
+        struct store_run_result result;
+
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        dc_uuid7(at, id);
+        (void)snprintf(user, sizeof(user), "user-%d", i % 5);
+        run = fixture_run(f, id, at);
+        run.lang = langs[i % 2];
+        run.key_id = i % 3 ? "key-1" : i % 7 ? "key-2" : NULL;
+        run.user_id = i % 4 ? user : NULL;
+        run.test = i % 11 == 0;
+        assert_int_equal(admit(f, &run), STORE_CLAIM_NEW);
+        if (i % 50 == 49)
+            continue; /* for recovery */
+        result = fixture_result(id, at + 5);
+        result.outcome = outcomes[(random >> 40) % 5];
+        result.cpu_ns = (int64_t)(random >> 36) % 900000000;
+        result.peak_bytes = (int64_t)(random >> 30) % (512 << 20);
+        result.wall_ns = result.cpu_ns * 2 + 1;
+        result.egress_bytes = i;
+        result.amount_micros = i % 9 ? 1000 + i : -1;
+        result.price_run_micros = result.amount_micros;
+        result.forget = i % 13 == 0;
+        assert_ok(store_run_finish(f->conn, &result, &err), err);
+    }
+    assert_ok(store_recover(f->conn, start + 3 * DAY_NS, &recovered, &err), err);
+    assert_int_equal(recovered, 8);
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM ledger"), 400);
+    assert_sums_agree(f->path);
+
+    assert_ok(store_usage_month(f->conn, f->project.id, 202511, &month, &err), err);
+    assert_int_equal(month.sums.runs + month.test_runs + month.free_runs,
+                     fixture_number(f->path, "SELECT SUM(runs) FROM usage_days WHERE day < 20423"));
+    for (int by = 0; by < STORE_USAGE_BYS; by++) {
+        assert_ok(store_usage_by(f->conn, f->project.id, 202511, (enum store_usage_by)by, &rows,
+                                 &count, &err),
+                  err);
+        assert_true(count > 0);
+        runs = 0;
+        for (size_t i = 0; i < count; i++)
+            runs += rows[i].sums.runs;
+        if (by == STORE_USAGE_DAY || by == STORE_USAGE_LANG)
+            assert_int_equal(runs, month.sums.runs);
+        if (by == STORE_USAGE_OUTCOME)
+            assert_int_equal(runs, month.sums.runs + month.free_runs);
+        if (by == STORE_USAGE_DAY)
+            assert_string_equal(rows[0].label, "2025-11-01");
+        free(rows);
+    }
+    assert_ok(store_usage_month(f->conn, f->project.id, 202401, &month, &err), err);
+    assert_int_equal(month.sums.runs, 0);
+}
+
+static void test_prices_have_a_book(void **state)
+{
+    struct fixture *f = *state;
+    const struct store_price one = {1000, 0, "usd"};
+    const struct store_price two = {2000, 10, "eur"};
+    struct dc_err err;
+
+    assert_ok(store_price_set(f->conn, &one, 100, &err), err);
+    assert_ok(store_price_set(f->conn, &one, 200, &err), err);
+    assert_ok(store_price_set(f->conn, &two, 300, &err), err);
+    assert_ok(store_price_set(f->conn, &one, 400, &err), err);
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM prices"), 3);
+    assert_int_equal(
+        fixture_number(f->path, "SELECT run_micros FROM prices WHERE effective_at = 300"), 2000);
+}
+
+static void test_months(void **state)
+{
+    (void)state;
+    assert_int_equal(dc_month_of(start), 202511);
+    assert_int_equal(dc_month_of(start - INT64_C(13) * 3600 * DC_NS_PER_S), 202510);
+    assert_int_equal(dc_month_of(0), 197001);
+    assert_int_equal(dc_month_add(202511, 2), 202601);
+    assert_int_equal(dc_month_add(202601, -1), 202512);
+    assert_int_equal(dc_month_add(202512, -12), 202412);
+    for (int i = 0; i < 600; i++) {
+        int64_t month = dc_month_add(197001, i);
+
+        assert_int_equal(dc_month_of(dc_month_begin(month)), month);
+        if (i)
+            assert_int_equal(dc_month_of(dc_month_begin(month) - 1), dc_month_add(month, -1));
+    }
+}
+
+#define with_store(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_store(test_quota_is_reserved_and_given_back),
+        with_store(test_no_quota_counts_nothing),
+        with_store(test_refusal_frees_the_idempotency_key),
+        with_store(test_sums_equal_the_ledger),
+        with_store(test_prices_have_a_book),
+        cmocka_unit_test(test_months),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("store_usage", tests, NULL, NULL);
+}
