@@ -16,10 +16,8 @@ int accounts_open(const struct accounts_options *options, struct store_worker *w
         return dc_fail(err, DC_KERNEL, ENOMEM, "accounts");
     accounts->options = *options;
     accounts->worker = worker;
-    (void)outbound;
-    accounts->transport = mail_transport_console();
-    if (!accounts->transport)
-        return dc_fail(err, DC_KERNEL, ENOMEM, "accounts");
+    if (mail_transport_new(&accounts->options.mail, outbound, &accounts->transport, err) < 0)
+        return -err->code;
     *ret_accounts = dc_take(accounts);
     return 0;
 }

@@ -30,8 +30,21 @@ enum signup {
     SIGNUP_CLOSED,  /* nobody */
 };
 
+/* How mails leave: by Resend when there is a key, else by SMTP when there is a URL, else they are
+ * printed. NULL and "" are the same. */
+struct mail_options {
+    const char *from; /* "Docle <no-reply@example.com>" */
+    const char *resend_key;
+    const char *resend_url; /* "https://api.resend.com", no slash at the end */
+    const char *smtp_url;   /* "smtp://host:587" with STARTTLS, "smtps://host:465" */
+    const char *smtp_user;
+    const char *smtp_password;
+    bool smtp_plain; /* no TLS: to this machine */
+};
+
 /* Strings are borrowed until accounts_free. */
 struct accounts_options {
+    struct mail_options mail;
     const char *app_name; /* in mails and pages */
     const char *app_url;  /* "https://docle.example.com", no slash at the end */
     enum signup signup;

@@ -229,6 +229,13 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .packages_prepared_sets = server->plan.options.prepared_sets,
         .accounts =
             {
+                .mail = {.from = config_text(config, CONFIG_MAIL_FROM),
+                         .resend_key = config_text(config, CONFIG_RESEND_API_KEY),
+                         .resend_url = config_text(config, CONFIG_RESEND_URL),
+                         .smtp_url = config_text(config, CONFIG_SMTP_URL),
+                         .smtp_user = config_text(config, CONFIG_SMTP_USER),
+                         .smtp_password = config_text(config, CONFIG_SMTP_PASSWORD),
+                         .smtp_plain = config_number(config, CONFIG_SMTP_PLAIN) != 0},
                 .app_name = config_text(config, CONFIG_APP_NAME),
                 .app_url = config_text(config, CONFIG_APP_URL),
                 .signup = (enum signup)config_number(config, CONFIG_AUTH_SIGNUP),

@@ -261,4 +261,21 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                   false, "DAYS", "How long a session lasts."},
     [CONFIG_AUTH_INVITATION_DAYS] = {"auth.invitation_days", CONFIG_NUMBER, 1, 365, "7", NULL, NULL,
                                      false, "DAYS", "How long an invitation waits."},
+    [CONFIG_MAIL_FROM] = {"mail.from", CONFIG_TEXT, 0, 0, "", NULL, "EMAIL_FROM", false, "SENDER",
+                          "Sender of mails, such as Docle <no-reply@example.com>. Needed with "
+                          "Resend or SMTP; without either, links are printed on standard output."},
+    [CONFIG_RESEND_API_KEY] = {"resend.api_key", CONFIG_SECRET, 0, 0, "", NULL, "RESEND_API_KEY",
+                               false, "KEY", "Key of Resend, through which mails then leave."},
+    [CONFIG_RESEND_URL] = {"resend.url", CONFIG_TEXT, 0, 0, "https://api.resend.com", NULL, NULL,
+                           false, "URL", "Address of Resend's interface."},
+    [CONFIG_SMTP_URL] = {"smtp.url", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "URL",
+                         "Server through which mails leave, when there is no key of Resend: "
+                         "smtp://HOST:587, which must offer STARTTLS, or smtps://HOST:465."},
+    [CONFIG_SMTP_USER] = {"smtp.user", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "NAME",
+                          "Name to sign in there with. Empty: without signing in."},
+    [CONFIG_SMTP_PASSWORD] = {"smtp.password", CONFIG_SECRET, 0, 0, "", NULL, NULL, false, "TEXT",
+                              "Password to that name."},
+    [CONFIG_SMTP_PLAIN] = {"smtp.plain", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL, false, "ANSWER",
+                           "Whether mails may go to smtp:// without TLS, such as to this machine: "
+                           "no or yes."},
 };
