@@ -36,11 +36,20 @@ static bool overridden(const struct run_request *request, const char *variable)
     return false;
 }
 
+/* npm's programs; pip's are found by the bootstrap, which knows its interpreter's place. */
+static const char node_path[] = "PATH=/node_modules/.bin:/usr/local/bin:/usr/bin:/bin";
+
 static void put_environment(const struct run_request *request, struct dc_buf *job)
 {
+    bool programs = request->lang == RUN_NODE && run_request_has_layer(request);
+
     for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
-        if (!overridden(request, environment[i]))
-            (void)job_put(job, JOB_ENV, environment[i], strlen(environment[i]));
+        if (!overridden(request, environment[i])) {
+            bool path = programs && strncmp(environment[i], node_path, 5) == 0;
+            const char *variable = path ? node_path : environment[i];
+
+            (void)job_put(job, JOB_ENV, variable, strlen(variable));
+        }
     for (size_t i = 0; i < request->env_count; i++)
         (void)job_put(job, JOB_ENV, request->env[i].bytes, request->env[i].length);
 }

@@ -362,3 +362,26 @@ def test_frequent_use_is_the_operators_choice(own_server, make_client):
     for _ in range(8):
         time.sleep(0.2)
         assert ok(api.run(code, packages=[PIP])) == "False\n"
+
+
+def test_programs_of_packages(packages_api):
+    """What pip and npm put beside the modules is found by name, and finds its interpreter."""
+    code = """
+import shutil, subprocess
+print(shutil.which("tabulate"))
+for command in (["tabulate", "-f", "plain"], "tabulate -f plain"):
+    print(subprocess.run(command, input="1 2", text=True, shell=isinstance(command, str), capture_output=True))
+"""
+    out = ok(packages_api.run(code, packages=["tabulate==0.9.0"]))
+    assert out.count("returncode=0, stdout='1  2\\n', stderr=''") == 2, out
+    code = """
+const { execFileSync, execSync } = require('child_process');
+console.log(String(execFileSync('semver', ['-i', 'minor', '1.2.3'])).trim(), String(execSync('semver 2.0.0')).trim());
+"""
+    assert ok(packages_api.run(code, "node", packages=["semver@5.7.1"])) == "1.3.0 2.0.0\n"
+
+
+@pytest.mark.parametrize("lang, spec, code", [
+    ("python", PIP, "import os; print(os.environ['PATH'])"), ("node", NPM, "console.log(process.env.PATH)")])
+def test_a_path_of_the_callers_own_stays(packages_api, lang, spec, code):
+    assert ok(packages_api.run(code, lang, packages=[spec], env={"PATH": "/bin"})) == "/bin\n"

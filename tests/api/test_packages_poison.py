@@ -16,10 +16,10 @@ from harness import Server
 class Wheel:
     """A wheel with members of any name and kind; only its metadata is as it should be."""
 
-    def __init__(self, name, members):
-        self.name, self.file = name, f"{name}-1-py3-none-any.whl"
-        info = f"{name}-1.dist-info"
-        files = {f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n",
+    def __init__(self, name, members, version="1"):
+        self.name, self.file = name, f"{name}-{version}-py3-none-any.whl"
+        info = f"{name}-{version}.dist-info"
+        files = {f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
                  f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
         entries = [(zipfile.ZipInfo(path), content) for path, content in files.items()]
         entries += [self._member(*member) for member in members]

@@ -11,6 +11,7 @@ import sys
 
 HERE = sys.path[0]
 WORKSPACE = "/workspace"
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"  # of src/runs/job_build.c
 LIVE_OUTPUT, PACKAGES = 1, 2  # enum job_flags of src/proto/job.h
 SETTING_TIME_ZONE, SETTING_INTERPRETER = 1, 2  # of docle_python.c
 
@@ -306,6 +307,8 @@ def prepare(path, flags, settings):
             exec_interpreter()
         time.tzset()
     if flags & PACKAGES:
+        if os.environ.get("PATH") == DEFAULT_PATH:
+            os.environ["PATH"] = f"{site.getsitepackages()[0]}/bin:{DEFAULT_PATH}"
         if imported_ahead and shadowed(path):
             exec_interpreter()
         if not spare:
