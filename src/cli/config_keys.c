@@ -173,14 +173,21 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_PACKAGES_ENABLED] = {"packages.enabled", CONFIG_CHOICE, 0, 0, "on", "off on", NULL,
                                  false, "SWITCH",
                                  "Whether packages are installed for runs: on or off."},
-    [CONFIG_PACKAGES_PIP_INDEX] = {"packages.pip_index", CONFIG_TEXT, 0, 0, "", NULL, NULL, false,
+    [CONFIG_PACKAGES_PIP_INDEX] = {"packages.pip_index", CONFIG_SECRET, 0, 0, "", NULL, NULL, false,
                                    "URL",
-                                   "Index that Python packages come from. Empty: the one that the "
-                                   "host's pip is configured to use."},
+                                   "Index that Python packages come from; may hold a user and a "
+                                   "password. Empty: the one that the host's pip is configured to "
+                                   "use."},
     [CONFIG_PACKAGES_NPM_REGISTRY] = {"packages.npm_registry", CONFIG_TEXT, 0, 0, "", NULL, NULL,
                                       false, "URL",
                                       "Registry that npm packages come from. Empty: the one that "
                                       "the host's npm is configured to use."},
+    [CONFIG_PACKAGES_NPM_CONFIG] = {"packages.npm_config", CONFIG_SECRET, 0, 0, "", NULL, NULL,
+                                    false, "LINES",
+                                    "Credentials and scopes for npm, as in an .npmrc: lines such "
+                                    "as //host/:_authToken=TOKEN and @scope:registry=URL, "
+                                    "separated by newlines or semicolons. Empty: those of the "
+                                    "host's npm."},
     [CONFIG_PACKAGES_HOSTS] = {"packages.hosts", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
                                "Further hosts, with :port where it is not 443, separated by "
                                "commas, that installs may reach: where an index keeps its files "

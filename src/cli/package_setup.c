@@ -58,6 +58,7 @@ int package_setup_read(const struct config *config, struct launch_plan *plan,
     const struct package_source_options options = {
         .pip_index = config_text(config, CONFIG_PACKAGES_PIP_INDEX),
         .npm_registry = config_text(config, CONFIG_PACKAGES_NPM_REGISTRY),
+        .npm_config = config_text(config, CONFIG_PACKAGES_NPM_CONFIG),
         .hosts = config_text(config, CONFIG_PACKAGES_HOSTS),
     };
 

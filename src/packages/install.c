@@ -31,14 +31,17 @@ static int add_options(const struct install *install, struct run_request *reques
     const struct packages_options *options = &install->packages->options;
     const struct package_source *source = &options->sources->of[install->wish.kind];
     json_t *more = json_array();
+    json_t *lines = json_array();
     json_t *json;
     char *text;
     int result;
 
     for (size_t i = 0; i < source->more_count; i++)
         (void)json_array_append_new(more, json_string(source->more[i]));
-    json = json_pack("{s:s,s:s,s:o?,s:s?,s:b,s:b}", "index", source->index, "registry",
-                     source->index, "more", more, "cert", source->cert, "source",
+    for (size_t i = 0; i < source->line_count; i++)
+        (void)json_array_append_new(lines, json_string(source->lines[i]));
+    json = json_pack("{s:s,s:s,s:o?,s:o?,s:s?,s:b,s:b}", "index", source->index, "registry",
+                     source->index, "more", more, "lines", lines, "cert", source->cert, "source",
                      options->pip_source, "scripts", options->npm_scripts);
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);

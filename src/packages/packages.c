@@ -161,6 +161,9 @@ static int make_key(const struct packages *packages, const struct package_wish *
                         packages->options.npm_scripts);
     for (size_t i = 0; i < source->more_count; i++)
         (void)dc_buf_printf(&text, "more %s\n", source->more[i]);
+    for (size_t i = 0; i < source->line_count; i++)
+        if (source->lines[i][0] == '@') /* where scopes lead; credentials may change */
+            (void)dc_buf_printf(&text, "scope %s\n", source->lines[i]);
     if (!package_wish_print(wish, &text))
         return dc_fail(err, DC_KERNEL, ENOMEM, "key of packages");
     store_sha256(dc_buf_str(&text), text.length, hash);

@@ -125,6 +125,46 @@ static int add_more(struct package_sources *sources, const char *list, struct dc
     return 0;
 }
 
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Only what belongs to a registry: "//host/path:key=value", "@scope:registry=address". */
+static int add_npm_line(struct package_sources *sources, const char *text, size_t length,
+                        struct dc_err *err)
+{
+    static const char scope[] = ":registry=";
+    struct package_source *npm = &sources->of[PACKAGE_NPM];
+    const char *line = keep(sources, text, length);
+    const char *address;
+
+    if (!line)
+        return no_memory(err);
+    address = line[0] == '@' ? strstr(line, scope) : NULL;
+    if (!address && !(starts_with(line, "//") && strchr(line, ':') && strchr(line, '=')))
+        return dc_fail(err, DC_INVALID, 0,
+                       "a line for npm is neither //HOST/:KEY=VALUE nor @SCOPE:registry=URL");
+    if (npm->line_count == PACKAGE_LINES_MAX)
+        return dc_fail(err, DC_LIMIT, 0, "more than %d lines for npm", PACKAGE_LINES_MAX);
+    npm->lines[npm->line_count++] = line;
+    return address ? add_host_of(sources, PACKAGE_NPM, address + sizeof(scope) - 1, err) : 0;
+}
+
+static int add_npm_lines(struct package_sources *sources, const char *text, struct dc_err *err)
+{
+    static const char ends[] = ";\n\r";
+
+    for (text += strspn(text, "; \t\r\n"); *text; text += strspn(text, "; \t\r\n")) {
+        size_t length = strcspn(text, ends);
+
+        if (add_npm_line(sources, text, length, err) < 0)
+            return -err->code;
+        text += length;
+    }
+    return 0;
+}
+
 /* One line; what the operator says himself is left alone. */
 static int take_line(struct package_sources *sources, const char *key, const char *value,
                      const struct package_source_options *options, struct dc_err *err)
@@ -146,6 +186,8 @@ static int take_line(struct package_sources *sources, const char *key, const cha
         return add_hosts(sources, PACKAGE_PIP, value, err);
     else if (strcmp(key, "npm.registry") == 0 && !own_registry)
         return set_index(sources, PACKAGE_NPM, value, strlen(value), err);
+    else if (strcmp(key, "npm.line") == 0 && !(options->npm_config && *options->npm_config))
+        return add_npm_line(sources, value, strlen(value), err);
     else if (strcmp(key, "pip.cert") == 0)
         pip->cert = keep(sources, value, strlen(value));
     else if (strcmp(key, "npm.cert") == 0)
@@ -163,6 +205,8 @@ static int take_options(struct package_sources *sources,
         set_index(sources, PACKAGE_NPM, options->npm_registry, strlen(options->npm_registry), err) <
             0)
         return dc_context(err, "packages.npm_registry");
+    if (options->npm_config && add_npm_lines(sources, options->npm_config, err) < 0)
+        return dc_context(err, "packages.npm_config");
     for (int kind = 0; options->hosts && kind < PACKAGE_KINDS; kind++)
         if (add_hosts(sources, (enum package_kind)kind, options->hosts, err) < 0)
             return dc_context(err, "packages.hosts");

@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "packages/spec.h"
 
-enum { PACKAGE_HOSTS_MAX = 16, PACKAGE_MORE_MAX = 8 };
+enum { PACKAGE_HOSTS_MAX = 16, PACKAGE_MORE_MAX = 8, PACKAGE_LINES_MAX = 32 };
 
 struct package_host {
     const char *name;
@@ -26,6 +26,8 @@ struct package_source {
     const char *index;
     const char *more[PACKAGE_MORE_MAX]; /* further indexes, of the operator's choice */
     size_t more_count;
+    const char *lines[PACKAGE_LINES_MAX]; /* npm: of an .npmrc; credentials and scopes. Secret */
+    size_t line_count;
     const char *cert; /* path in the sealed root, or NULL */
     struct package_host hosts[PACKAGE_HOSTS_MAX];
     size_t host_count;
@@ -40,6 +42,7 @@ struct package_sources {
 struct package_source_options {
     const char *pip_index;
     const char *npm_registry;
+    const char *npm_config; /* lines of an .npmrc, separated by newlines or semicolons */
     const char *hosts; /* further ones that packages come from, separated by commas or blanks */
 };
 

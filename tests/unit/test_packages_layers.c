@@ -673,9 +673,45 @@ static void test_sources(void **state)
     package_sources_release(&sources);
 }
 
+static int parse_lines(const char *lines, struct package_sources *ret_sources, struct dc_err *err)
+{
+    const struct package_source_options options = {.npm_config = lines};
+
+    return package_sources_parse("npm\t10\nnpm.line\t//host.example/:_authToken=of-the-host\n",
+                                 &options, ret_sources, err);
+}
+
+static void test_npm_lines(void **state)
+{
+    static const char *const wrong[] = {
+        "_authToken=x",     "//host", "@scope", "@scope:registry", "@scope:registry=ftp://x",
+        "registry=http://x"};
+    const char *two =
+        "@own:registry=https://own.example:8443/npm/;\n//own.example/:_authToken=a=b;";
+    struct package_sources sources;
+    struct dc_err err;
+
+    (void)state;
+    assert_int_equal(parse_lines(NULL, &sources, &err), 0);
+    assert_int_equal(sources.of[PACKAGE_NPM].line_count, 1);
+    package_sources_release(&sources);
+    assert_int_equal(parse_lines(two, &sources, &err), 0);
+    assert_int_equal(sources.of[PACKAGE_NPM].line_count, 2);
+    assert_string_equal(sources.of[PACKAGE_NPM].lines[1], "//own.example/:_authToken=a=b");
+    assert_int_equal(sources.of[PACKAGE_NPM].host_count, 1);
+    assert_string_equal(sources.of[PACKAGE_NPM].hosts[0].name, "own.example");
+    assert_int_equal(sources.of[PACKAGE_NPM].hosts[0].port, 8443);
+    package_sources_release(&sources);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(parse_lines(wrong[i], &sources, &err), -DC_INVALID);
+        package_sources_release(&sources);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_npm_lines),
         cmocka_unit_test_setup_teardown(test_good_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_entries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_way_through_links, setup, teardown),

@@ -11,6 +11,7 @@ const path = require('path');
 const WORK = '/workspace/install';
 const OUT = `${WORK}/node_modules`;
 const NPM = '/usr/lib/docle/installers/npm/bin/npm-cli.js';
+const CONFIG = '/tmp/npmrc';
 const PIECE = 1 << 20;
 
 function fail(text) {
@@ -21,7 +22,7 @@ function fail(text) {
 function npmArguments(options, locked) {
   const args = [NPM, locked ? 'ci' : 'install', '--no-audit', '--no-fund', '--no-update-notifier', '--omit=dev',
     '--no-progress', '--loglevel=error', '--color=false', '--install-strategy=hoisted', `--registry=${options.registry}`,
-    '--cache=/tmp/npm', '--logs-max=0', '--userconfig=/tmp/none', '--globalconfig=/tmp/nothing', '--git=/bin/false',
+    '--cache=/tmp/npm', '--logs-max=0', `--userconfig=${CONFIG}`, '--globalconfig=/tmp/nothing', '--git=/bin/false',
     '--fetch-retries=2', '--fetch-retry-mintimeout=500', '--fetch-retry-maxtimeout=5000'];
   if (!options.scripts) args.push('--ignore-scripts');
   return args;
@@ -106,6 +107,7 @@ function tree(folder, prefix) {
 
 function main() {
   const options = JSON.parse(fs.readFileSync('/workspace/options.json', 'utf8'));
+  fs.writeFileSync(CONFIG, options.lines.map((line) => `${line}\n`).join(''), { mode: 0o600 });
   fs.mkdirSync(OUT);
   runNpm(options);
   const packages = resolved();

@@ -1,7 +1,9 @@
 """Asks the host's own pip which index it uses: "key<TAB>value" lines for make-root. index and more are addresses,
 hosts is every host that packages may come from, cert a bundle of certificates, file a configuration file."""
 
-from urllib.parse import urlsplit
+import netrc
+import os
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pip._internal.configuration import Configuration
 from pip._internal.models.index import PyPI
@@ -19,9 +21,23 @@ def setting(name):
     return None
 
 
+def with_netrc(url):
+    """As pip would sign in: what the address says itself comes first."""
+    parts = urlsplit(url)
+    if parts.username or not parts.hostname:
+        return url
+    try:
+        known = netrc.netrc(os.environ.get("NETRC")).hosts.get(parts.hostname)
+    except (OSError, netrc.NetrcParseError):
+        return url
+    if not known:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{quote(known[0], '')}:{quote(known[2], '')}@{parts.netloc}"))
+
+
 def main():
-    index = setting("index-url") or PyPI.simple_url
-    more = (setting("extra-index-url") or "").split()
+    index = with_netrc(setting("index-url") or PyPI.simple_url)
+    more = [with_netrc(url) for url in (setting("extra-index-url") or "").split()]
     hosts = [urlsplit(url).netloc.rpartition("@")[2] for url in (index, *more)]
     if index.rstrip("/") == PyPI.simple_url.rstrip("/"):
         hosts.append(PyPI.file_storage_domain)
