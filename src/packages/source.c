@@ -84,7 +84,8 @@ static int add_host_of(struct package_sources *sources, enum package_kind kind, 
     size_t length;
 
     if (!tls && strncmp(address, "http://", 7) != 0)
-        return dc_fail(err, DC_INVALID, 0, "'%.100s' is not an http address", address);
+        return dc_fail(err, DC_INVALID, 0, "an address that begins with '%.*s' is not one of http",
+                       (int)strcspn(address, ":@/"), address); /* it may hold a password */
     length = strcspn(host, "/?#");
     at = memrchr(host, '@', length);
     if (at) {

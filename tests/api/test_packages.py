@@ -295,7 +295,7 @@ def test_time_limit_of_an_install(own_server, make_client):
     """An index that takes the connection and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
-        server = own_server("--packages-install-seconds", "1", "--packages-pip-index", index)
+        server = own_server("--packages-install-seconds", "1", env={"DOCLE_PACKAGES_PIP_INDEX": index})
         api = make_client(server, server.create_key()["key"])
         result = api.run("1", packages=["six"])
     assert result["outcome"] == "install_failed" and result["exitCode"] == 124, result
@@ -303,7 +303,7 @@ def test_time_limit_of_an_install(own_server, make_client):
 
 def test_other_hosts_are_out_of_reach(own_server, make_client):
     """An index that is not there, and none else is asked instead."""
-    server = own_server("--packages-pip-index", "http://127.0.0.1:9/simple")
+    server = own_server(env={"DOCLE_PACKAGES_PIP_INDEX": "http://127.0.0.1:9/simple"})
     api = make_client(server, server.create_key()["key"])
     result = api.run("1", packages=["six"])
     assert result["outcome"] == "install_failed", result

@@ -53,8 +53,8 @@ def index():
 
 def test_age(index, own_server, make_client, tmp_path):
     clock = Clock(tmp_path)
-    server = own_server("--packages-pip-index", f"http://127.0.0.1:{index.server_port}/simple", "--packages-age-hours",
-                        "24", env=clock.env)
+    server = own_server("--packages-age-hours", "24", env={
+        **clock.env, "DOCLE_PACKAGES_PIP_INDEX": f"http://127.0.0.1:{index.server_port}/simple"})
     api = make_client(server, server.create_key()["key"])
 
     def run(*packages):

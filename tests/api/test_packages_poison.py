@@ -82,7 +82,7 @@ class Index(http.server.BaseHTTPRequestHandler):
 def poisoned(make_client):
     index = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
     threading.Thread(target=index.serve_forever, daemon=True).start()
-    server = Server("--packages-pip-index", f"http://127.0.0.1:{index.server_port}/simple", "--packages-layer-mb", "32")
+    server = Server("--packages-layer-mb", "32", env={"DOCLE_PACKAGES_PIP_INDEX": f"http://127.0.0.1:{index.server_port}/simple"})
     server.start()
     yield make_client(server, server.create_key()["key"])
     try:
