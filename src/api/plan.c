@@ -74,3 +74,44 @@ struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t use
         .retry_after_s = (uint32_t)((next - call->begun_ns) / DC_NS_PER_S + 1),
     };
 }
+
+void plan_budgets(const struct call *call, const char *user_id, struct store_budgets *ret_budgets)
+{
+    const struct store_project_rules *project = &call->project_rules;
+
+    *ret_budgets = (struct store_budgets){0};
+    if (call->key_kind == STORE_KEY_TEST)
+        return;
+    ret_budgets->project_id = call->project_id;
+    ret_budgets->key_id = *call->key_id ? call->key_id : NULL;
+    ret_budgets->user_id = user_id;
+    ret_budgets->micros[STORE_BUDGET_KEY] = call->key_rules.budget_micros;
+    ret_budgets->stops[STORE_BUDGET_KEY] = call->key_rules.budget_stops;
+    ret_budgets->micros[STORE_BUDGET_PROJECT] = project->budget_micros;
+    ret_budgets->micros[STORE_BUDGET_USER] = user_id ? project->user_budget_micros : 0;
+    ret_budgets->stops[STORE_BUDGET_PROJECT] = project->budget_stops;
+    ret_budgets->stops[STORE_BUDGET_USER] = project->budget_stops;
+}
+
+struct call_error plan_budget_error(struct call *call, enum store_budget budget)
+{
+    static const char *const messages[STORE_BUDGET_KINDS] = {
+        [STORE_BUDGET_NONE] = "A budget of this month is used up.",
+        [STORE_BUDGET_KEY] =
+            "The key's budget of this month (UTC) is used up; raise it, or wait for "
+            "the next one.",
+        [STORE_BUDGET_PROJECT] =
+            "The project's budget of this month (UTC) is used up; raise it, or "
+            "wait for the next one.",
+        [STORE_BUDGET_USER] = "The end user's budget of this month (UTC) is used up; raise it, or "
+                              "wait for the next one.",
+    };
+    char extra[TEXT_MAX];
+
+    (void)snprintf(extra, sizeof(extra), ",\"budget\":\"%s\"", store_budget_name(budget));
+    return (struct call_error){.status = 402,
+                               .error = "Budget exceeded",
+                               .code = "budget_exceeded",
+                               .message = messages[budget],
+                               .extra = dc_arena_copy(&call->arena, extra, strlen(extra))};
+}

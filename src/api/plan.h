@@ -5,6 +5,7 @@
 
 #include "api/call.h"
 #include "runs/policy.h"
+#include "store/budgets.h"
 
 /* The server's limits with the ceilings of the caller's plan. */
 void plan_run_limits(const struct call *call, struct run_limits *ret_limits);
@@ -14,5 +15,10 @@ bool plan_quota(const struct call *call, int64_t *ret_runs);
 
 /* The answer to who has used it up. Its texts are of the call's arena. */
 struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t used);
+
+/* The budgets of a run. Texts are those of the call and user_id. Test runs have none. */
+void plan_budgets(const struct call *call, const char *user_id, struct store_budgets *ret_budgets);
+
+struct call_error plan_budget_error(struct call *call, enum store_budget budget);
 
 #endif

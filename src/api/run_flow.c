@@ -268,6 +268,7 @@ static void begin_mending(struct run_flow *flow)
     mending->run.id = mending->id;
     mending->run.project_id = mending->project_id;
     mending->run.key_id = NULL;
+    mending->run.budgets = (struct store_budgets){0}; /* our failure costs nothing */
     mending->run.idempotency_key = flow->idempotency_key ? mending->idempotency_key : NULL;
     if (!background_spawn(mending->app, mend, mending))
         free_mending(mending);
@@ -425,6 +426,7 @@ static void name_run(struct run_flow *flow)
         .price_cpu_ms_micros = price->cpu_ms_micros,
         .test = call->key_kind == STORE_KEY_TEST,
     };
+    plan_budgets(call, flow->request.user.id, &flow->history.budgets);
     flow->history.has_quota = plan_quota(call, &flow->history.quota_limit);
     dc_uuid7(flow->history.created_ns, flow->id);
     if (flow->idempotency_key)
@@ -443,11 +445,10 @@ static void admit_and_run(struct run_flow *flow)
     }
     for (int i = 0; i < CLAIM_TRIES; i++) {
         enum history_verdict verdict;
-        char counts[DC_UUID_SIZE];
-        int64_t used = 0;
+        struct history_admission admission = {0};
 
         name_run(flow);
-        if (history_admit(app->history, &flow->request, &flow->history, &verdict, counts, &used,
+        if (history_admit(app->history, &flow->request, &flow->history, &verdict, &admission,
                           &err) < 0) {
             fail_store(flow, &err, "a run could not be admitted");
             return;
@@ -457,7 +458,12 @@ static void admit_and_run(struct run_flow *flow)
             return;
         }
         if (verdict == HISTORY_OVER_QUOTA) {
-            flow->failure = plan_quota_error(flow->call, flow->history.quota_limit, used);
+            flow->failure =
+                plan_quota_error(flow->call, flow->history.quota_limit, admission.quota_used);
+            return;
+        }
+        if (verdict == HISTORY_OVER_BUDGET) {
+            flow->failure = plan_budget_error(flow->call, admission.budget);
             return;
         }
         if (verdict == HISTORY_CONFLICT) {
@@ -467,7 +473,7 @@ static void admit_and_run(struct run_flow *flow)
                  0);
             return;
         }
-        if (replay(flow, counts))
+        if (replay(flow, admission.id))
             return;
     }
     fail(flow, 503, "Server busy", "server_busy",

@@ -188,6 +188,8 @@ static enum history_verdict verdict_of(enum store_claim claim)
         return HISTORY_SAME;
     case STORE_CLAIM_CONFLICT:
         return HISTORY_CONFLICT;
+    case STORE_CLAIM_OVER_BUDGET:
+        return HISTORY_OVER_BUDGET;
     case STORE_CLAIM_OVER_QUOTA:
         return HISTORY_OVER_QUOTA;
     case STORE_CLAIM_NEW:
@@ -203,6 +205,7 @@ static int admit_and_wait(struct history *history, struct lazy *lazy, const stru
     bool has_key = run->idempotency_key != NULL;
 
     claim->run = &lazy->run;
+    lazy->run.budgets = store_budgets_stop(&run->budgets) ? &run->budgets : NULL;
     lazy->run.idempotency_key = run->idempotency_key;
     memcpy(lazy->run.body_hash, run->body_hash, sizeof(lazy->run.body_hash));
     /* Before the claim can be seen, so that who meets it finds whom to wait for. */
@@ -220,26 +223,27 @@ static int admit_and_wait(struct history *history, struct lazy *lazy, const stru
 
 int history_admit(struct history *history, const struct run_request *request,
                   const struct history_run *run, enum history_verdict *ret_verdict,
-                  char ret_id[static DC_UUID_SIZE], int64_t *ret_used, struct dc_err *err)
+                  struct history_admission *ret_admission, struct dc_err *err)
 {
     DC_AUTO(free_lazy) struct lazy *lazy = NULL;
     struct claim claim = {0};
 
     if (make_admission(request, run, &lazy, err) < 0)
         return -err->code;
-    if (run->idempotency_key || run->has_quota) {
+    if (run->idempotency_key || run->has_quota || store_budgets_stop(&run->budgets)) {
         if (admit_and_wait(history, lazy, run, &claim, err) < 0)
             return -err->code;
         *ret_verdict = verdict_of(claim.admission.claim);
-        *ret_used = claim.admission.quota_used;
-        memcpy(ret_id, claim.admission.run_id, DC_UUID_SIZE);
+        ret_admission->quota_used = claim.admission.quota_used;
+        ret_admission->budget = claim.admission.budget;
+        memcpy(ret_admission->id, claim.admission.run_id, DC_UUID_SIZE);
         return 0;
     }
     if (lazy_submit(history, lazy, run_lazy_admission, err) < 0)
         return dc_context(err, "history");
     (void)dc_take(lazy); /* the operation's now */
     *ret_verdict = HISTORY_NEW;
-    copy_text(ret_id, DC_UUID_SIZE, run->id);
+    copy_text(ret_admission->id, sizeof(ret_admission->id), run->id);
     return 0;
 }
 
@@ -357,6 +361,7 @@ int history_finish(struct history *history, const struct history_run *run,
         .price_cpu_ms_micros = run->price_cpu_ms_micros,
         .amount_micros = history_amount_micros(run, result),
         .forget = request->no_store,
+        .budgets = store_budgets_any(&run->budgets) ? &run->budgets : NULL,
         .costless = run->has_quota && is_costless(result),
         .release = result->outcome == OUTCOME_SANDBOX_ERROR,
     };

@@ -37,23 +37,31 @@ struct history_run {
     bool test;      /* made with a test key: costs nothing */
     bool has_quota; /* one of quota_limit in its UTC month */
     int64_t quota_limit;
+    struct store_budgets budgets; /* of its key, project and end user; texts borrowed */
     bool loaded; /* for history_finish: other runs wait, so commits are shared with more of them */
 };
 
 enum history_verdict {
-    HISTORY_NEW,        /* run it */
-    HISTORY_SAME,       /* the same key and body came before: *ret_id is the run to answer with */
-    HISTORY_CONFLICT,   /* the key came with another body */
-    HISTORY_OVER_QUOTA, /* the month's runs are used up */
+    HISTORY_NEW,  /* run it */
+    HISTORY_SAME, /* the same key and body came before: the run of that id is the one to answer with
+                   */
+    HISTORY_CONFLICT,    /* the key came with another body */
+    HISTORY_OVER_BUDGET, /* one that stops is used up */
+    HISTORY_OVER_QUOTA,  /* the month's runs are used up */
+};
+
+struct history_admission {
+    char id[DC_UUID_SIZE];    /* of the run that counts, ours for NEW */
+    int64_t quota_used;       /* with OVER_QUOTA */
+    enum store_budget budget; /* with OVER_BUDGET */
 };
 
 /* Each NEW is followed by exactly one history_finish or history_withdraw.
- * With a key waits for the claim, with a quota for the reservation; without either the write is
- * left to the store and NEW comes at once. ret_id: the run that counts, ours for NEW. ret_used: of
- * the quota, for OVER_QUOTA. */
+ * With a key waits for the claim, with a quota for the reservation, with a budget that stops for a
+ * look at it; else the write is left to the store and NEW comes at once. */
 DC_MUST int history_admit(struct history *history, const struct run_request *request,
                           const struct history_run *run, enum history_verdict *ret_verdict,
-                          char ret_id[static DC_UUID_SIZE], int64_t *ret_used, struct dc_err *err);
+                          struct history_admission *ret_admission, struct dc_err *err);
 
 /* The engine did not take it: no trace, no claim. Waits only with a key. */
 DC_MUST int history_withdraw(struct history *history, const struct history_run *run,

@@ -115,12 +115,29 @@ static int reserve(struct store_conn *conn, const struct store_run_new *run,
     return run->idempotency_key ? drop_claim(conn, run->id, err) : 0;
 }
 
+/* Sets the claim to STORE_CLAIM_OVER_BUDGET when one is used up. */
+static int check_budgets(struct store_conn *conn, const struct store_run_new *run,
+                         struct store_admission *admission, struct dc_err *err)
+{
+    if (usage_check_budgets(conn, run->budgets, dc_month_of(run->created_at), &admission->budget,
+                            err) < 0)
+        return -err->code;
+    if (admission->budget == STORE_BUDGET_NONE)
+        return 0;
+    admission->claim = STORE_CLAIM_OVER_BUDGET;
+    return run->idempotency_key ? drop_claim(conn, run->id, err) : 0;
+}
+
 static int admit(struct store_conn *conn, const struct store_run_new *run,
                  struct store_admission *ret_admission, struct dc_err *err)
 {
     ret_admission->claim = STORE_CLAIM_NEW;
     (void)snprintf(ret_admission->run_id, sizeof(ret_admission->run_id), "%s", run->id);
     if (run->idempotency_key && claim_key(conn, run, ret_admission, err) < 0)
+        return -err->code;
+    if (ret_admission->claim != STORE_CLAIM_NEW)
+        return 0;
+    if (run->budgets && check_budgets(conn, run, ret_admission, err) < 0)
         return -err->code;
     if (ret_admission->claim != STORE_CLAIM_NEW)
         return 0;
@@ -287,6 +304,8 @@ static int finish(struct store_conn *conn, const struct store_run_result *result
 {
     if (update_run(conn, result, err) < 0 || insert_ledger(conn, result, err) < 0 ||
         usage_add(conn, result, err) < 0)
+        return -err->code;
+    if (result->budgets && usage_note_budgets(conn, result->budgets, result->finished_at, err) < 0)
         return -err->code;
     if (result->costless && usage_release(conn, result->id, err) < 0)
         return -err->code;

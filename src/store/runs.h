@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/uuid.h"
+#include "store/budgets.h"
 #include "store/hash.h"
 #include "store/store.h"
 
@@ -34,6 +35,7 @@ struct store_run_new {
     bool test;                 /* costs nothing */
     bool has_quota;            /* this run is to be one of quota_limit in its month */
     int64_t quota_limit;
+    const struct store_budgets *budgets; /* that stop; NULL: none */
     struct store_bytes request; /* JSON of the inputs, env values redacted; empty: not kept */
 
     const char *idempotency_key; /* NULL: no claim, the rest is ignored */
@@ -43,13 +45,15 @@ struct store_run_new {
 enum store_claim {
     STORE_CLAIM_NEW,  /* admitted: run it */
     STORE_CLAIM_SAME, /* same key and body: nothing was inserted, the answer is run ret_run_id's */
-    STORE_CLAIM_CONFLICT,   /* same key, another body: nothing was inserted */
-    STORE_CLAIM_OVER_QUOTA, /* nothing of the quota is left: nothing was inserted */
+    STORE_CLAIM_CONFLICT,    /* same key, another body: nothing was inserted */
+    STORE_CLAIM_OVER_BUDGET, /* one of the budgets is used up: nothing was inserted */
+    STORE_CLAIM_OVER_QUOTA,  /* nothing of the quota is left: nothing was inserted */
 };
 
 struct store_admission {
     enum store_claim claim;
     char run_id[DC_UUID_SIZE]; /* the run that holds the claim; ours for STORE_CLAIM_NEW */
+    enum store_budget budget;  /* with STORE_CLAIM_OVER_BUDGET */
     int64_t quota_used;        /* of the month, with STORE_CLAIM_OVER_QUOTA */
 };
 
@@ -91,9 +95,10 @@ struct store_run_result {
     int64_t price_run_micros;
     int64_t price_cpu_ms_micros;
     int64_t amount_micros;
-    bool costless; /* gives the reservation of the quota back */
-    bool forget;   /* store:false: keep the ledger row alone */
-    bool release;  /* drop the idempotency claim: a retry is to run again (sandbox_error) */
+    const struct store_budgets *budgets; /* NULL: none */
+    bool costless;                       /* gives the reservation of the quota back */
+    bool forget;                         /* store:false: keep the ledger row alone */
+    bool release; /* drop the idempotency claim: a retry is to run again (sandbox_error) */
 };
 
 /*

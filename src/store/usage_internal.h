@@ -15,4 +15,11 @@ DC_MUST int usage_recover(struct store_conn *conn, int64_t now, struct dc_err *e
 /* Adds a run's ledger row to the sums. */
 DC_MUST int usage_add(struct store_conn *conn, const struct store_run_result *result,
                       struct dc_err *err);
+/* The first budget that stops and is used up in the month, or none. */
+DC_MUST int usage_check_budgets(struct store_conn *conn, const struct store_budgets *budgets,
+                                int64_t period, enum store_budget *ret_over, struct dc_err *err);
+/* After usage_add: writes down the thresholds that are reached, each once. */
+DC_MUST int usage_note_budgets(struct store_conn *conn, const struct store_budgets *budgets,
+                               int64_t at, struct dc_err *err);
+
 #endif

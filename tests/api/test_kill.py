@@ -13,6 +13,8 @@ import requests
 
 from harness import PATIENCE_S, descendants, launchers, wait_for
 
+# A quota that is never reached: every admission reserves, every end settles or gives back.
+METERED = ("--plans-free-runs", "1000000000", "--price-cpu-ms", "0.000003")
 ROUNDS = {"short": 6, "long": 60}
 
 
@@ -132,7 +134,21 @@ def check(server, load):
         if key:
             assert by_key.setdefault(key, result["id"]) == result["id"]
     assert server.query("SELECT COUNT(*) FROM ledger l LEFT JOIN runs r ON r.id = l.run_id WHERE r.id IS NULL") == [(0,)]
+    check_counters(server)
     assert server.query("PRAGMA integrity_check") == [("ok",)]
+
+
+def check_counters(server):
+    """Quota and sums agree with the ledger, whatever was killed when."""
+    billed = "FROM ledger WHERE outcome NOT IN ('sandbox_error', 'install_failed')"
+    [(reserved,)] = server.query("SELECT COALESCE(SUM(used), 0) FROM quota")
+    [(under_way,)] = server.query("SELECT COUNT(*) FROM runs WHERE status <> 'done'")
+    [(counted,)] = server.query(f"SELECT COUNT(*) {billed}")
+    assert reserved == counted + under_way, (reserved, counted, under_way)
+    days = server.query("SELECT SUM(runs), SUM(amount_micros), SUM(cpu_ms) FROM usage_days")
+    assert days == server.query("SELECT COUNT(*), SUM(COALESCE(amount_micros, 0)), SUM((cpu_ns + 999999) / 1000000) FROM ledger")
+    keys = server.query("SELECT SUM(runs), SUM(amount_micros) FROM usage_keys")
+    assert keys == server.query(f"SELECT COUNT(*), SUM(amount_micros) {billed}")
 
 
 def storm(server, key, kills, seed):
@@ -156,7 +172,7 @@ def storm(server, key, kills, seed):
 
 
 def test_kills_under_load(own_server):
-    server = own_server()
+    server = own_server(*METERED)
     load, done = storm(server, server.create_key()["key"], ROUNDS["short"], 1)
     check(server, load)
     assert server.stop() == 0
@@ -167,7 +183,7 @@ def test_kills_under_load(own_server):
 @pytest.mark.slow
 def test_many_kills_under_load(own_server):
     """`make kill`"""
-    server = own_server()
+    server = own_server(*METERED)
     load, done = storm(server, server.create_key()["key"], ROUNDS["long"], time.time_ns())
     check(server, load)
     assert sum(done.values()) >= 50 and min(done.values()) >= 5, done
@@ -177,7 +193,7 @@ def test_many_kills_under_load(own_server):
 
 def test_drain_under_load(own_server):
     """SIGTERM in the middle of load, several times."""
-    server = own_server()
+    server = own_server(*METERED)
     key = server.create_key()["key"]
     load = Load(server, key)
     try:

@@ -177,3 +177,28 @@ def test_prices_hold_from_when_they_change(own_server, make_client):
 def test_wrong_prices(server, flag, value):
     done = server.docle("serve", flag, value, "--listen", "127.0.0.1:0", "--data-dir", str(server.data / "other"), check=False)
     assert done.returncode != 0 and "price." in done.stderr
+
+
+def test_budget_of_a_key_stops(server, make_client):
+    made = server.create_key("budgets", "--budget", "0.003", "--budget-stops", "yes")
+    client = make_client(server, made["key"])
+    for _ in range(3):
+        client.run("print(1)")
+    answer = client.post("/api/run", BODY)
+    assert answer.status_code == 402 and answer.json()["code"] == "budget_exceeded"
+    assert answer.json()["budget"] == "key"
+    events = server.query("SELECT threshold FROM budget_events WHERE subject = ? ORDER BY threshold", made["id"])
+    assert events == [(50,), (75,), (100,)]
+    assert client.get("/api/runs").status_code == 200
+    server.docle("keys", "limit", made["id"], "--budget-stops", "no")
+    client.run("print(1)")
+    assert server.query("SELECT COUNT(*) FROM budget_events WHERE subject = ?", made["id"]) == [(3,)]
+
+
+def test_budgets_under_way(server, make_client):
+    """Spending is known when runs end: what was under way may go beyond, nothing after it."""
+    client = make_client(server, server.create_key("budgets", "--budget", "0.001", "--budget-stops", "yes")["key"])
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        statuses = [a.status_code for a in pool.map(lambda _: client.post("/api/run", BODY), range(24))]
+    assert set(statuses) <= {200, 402} and 1 <= statuses.count(200) <= 16
+    assert client.post("/api/run", BODY).status_code == 402

@@ -113,13 +113,14 @@ static void admit(struct world *world, struct sample *sample, enum history_verdi
                   char id[static DC_UUID_SIZE])
 {
     enum history_verdict verdict;
-    int64_t used;
+    struct history_admission admission = {0};
     struct dc_err err;
 
     assert_ok(
-        history_admit(world->history, &sample->request, &sample->run, &verdict, id, &used, &err),
+        history_admit(world->history, &sample->request, &sample->run, &verdict, &admission, &err),
         err);
     assert_int_equal(verdict, wanted);
+    memcpy(id, admission.id, sizeof(admission.id));
 }
 
 static void finish(struct world *world, struct sample *sample)

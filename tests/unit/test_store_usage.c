@@ -225,6 +225,91 @@ static void test_prices_have_a_book(void **state)
         fixture_number(f->path, "SELECT run_micros FROM prices WHERE effective_at = 300"), 2000);
 }
 
+static const char *const key = "key-1";
+
+/* One run of 1000 millionths; its claim. */
+static enum store_claim spend(struct fixture *f, const struct store_budgets *budgets, int64_t at,
+                              enum store_budget *ret_over)
+{
+    struct store_admission admission = {0};
+    struct store_run_result result;
+    struct store_run_new run;
+    char id[DC_UUID_SIZE];
+    struct dc_err err;
+
+    dc_uuid7(at, id);
+    run = fixture_run(f, id, at);
+    run.key_id = key;
+    run.user_id = "user-1";
+    run.budgets = store_budgets_stop(budgets) ? budgets : NULL;
+    assert_ok(store_run_admit(f->conn, &run, &admission, &err), err);
+    *ret_over = admission.budget;
+    if (admission.claim != STORE_CLAIM_NEW)
+        return admission.claim;
+    result = fixture_result(id, at);
+    result.budgets = budgets;
+    assert_ok(store_run_finish(f->conn, &result, &err), err);
+    return STORE_CLAIM_NEW;
+}
+
+static void test_budgets_stop_and_are_told_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_budgets budgets = {
+        .project_id = f->project.id,
+        .key_id = key,
+        .user_id = "user-1",
+        .micros = {[STORE_BUDGET_KEY] = 4000,
+                   [STORE_BUDGET_PROJECT] = 6000,
+                   [STORE_BUDGET_USER] = 1000000},
+        .stops = {[STORE_BUDGET_KEY] = true, [STORE_BUDGET_USER] = true},
+    };
+    struct store_budget_event events[16];
+    enum store_budget over;
+    int count;
+    struct dc_err err;
+
+    assert_true(store_budgets_any(&budgets) && store_budgets_stop(&budgets));
+    for (int i = 0; i < 4; i++) {
+        /* The key's at 50, 75, 100 percent; the project's at 50. */
+        static const int told[] = {0, 1, 3, 4};
+
+        assert_int_equal(spend(f, &budgets, start + i, &over), STORE_CLAIM_NEW);
+        assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM budget_events"), told[i]);
+    }
+    assert_int_equal(spend(f, &budgets, start + 10, &over), STORE_CLAIM_OVER_BUDGET);
+    assert_int_equal(over, STORE_BUDGET_KEY);
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM ledger"), 4);
+    assert_int_equal(spend(f, &budgets, start + 40 * DAY_NS, &over), STORE_CLAIM_NEW);
+
+    assert_ok(store_budget_events(f->conn, 16, events, &count, &err), err);
+    assert_int_equal(count, 4);
+    assert_int_equal(events[0].kind, STORE_BUDGET_KEY);
+    assert_int_equal(events[0].threshold, 50);
+    assert_int_equal(events[0].amount_micros, 2000);
+    assert_int_equal(events[0].period, 202511);
+    assert_string_equal(events[0].subject, key);
+    assert_ok(store_budget_event_sent(f->conn, &events[0], 5, &err), err);
+    assert_ok(store_budget_events(f->conn, 16, events, &count, &err), err);
+    assert_int_equal(count, 3);
+}
+
+/* The exact millionth at which a threshold is reached. */
+static void test_thresholds_are_exact(void **state)
+{
+    struct fixture *f = *state;
+    struct store_budgets budgets = {.project_id = f->project.id,
+                                    .micros = {[STORE_BUDGET_PROJECT] = 2001}};
+    enum store_budget over;
+
+    assert_int_equal(spend(f, &budgets, start, &over), STORE_CLAIM_NEW);
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM budget_events"), 0);
+    budgets.micros[STORE_BUDGET_PROJECT] = 4000;
+    assert_int_equal(spend(f, &budgets, start + 1, &over), STORE_CLAIM_NEW);
+    assert_int_equal(fixture_number(f->path, "SELECT MAX(threshold) FROM budget_events"), 50);
+    assert_false(store_budgets_stop(&budgets));
+}
+
 static void test_months(void **state)
 {
     (void)state;
@@ -253,6 +338,8 @@ int main(void)
         with_store(test_refusal_frees_the_idempotency_key),
         with_store(test_sums_equal_the_ledger),
         with_store(test_prices_have_a_book),
+        with_store(test_budgets_stop_and_are_told_once),
+        with_store(test_thresholds_are_exact),
         cmocka_unit_test(test_months),
     };
 

@@ -1,0 +1,214 @@
+#include "store/budgets.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/store_internal.h"
+#include "store/usage_internal.h"
+
+#include "base/poison.h"
+
+#define DAY_NS INT64_C(86400000000000)
+
+static const char *const names[STORE_BUDGET_KINDS] = {"", "key", "project", "user"};
+
+const char *store_budget_name(enum store_budget budget)
+{
+    return names[budget];
+}
+
+bool store_budgets_any(const struct store_budgets *budgets)
+{
+    for (int i = STORE_BUDGET_KEY; i < STORE_BUDGET_KINDS; i++)
+        if (budgets->micros[i])
+            return true;
+    return false;
+}
+
+bool store_budgets_stop(const struct store_budgets *budgets)
+{
+    for (int i = STORE_BUDGET_KEY; i < STORE_BUDGET_KINDS; i++)
+        if (budgets->micros[i] && budgets->stops[i])
+            return true;
+    return false;
+}
+
+static const char *subject_of(const struct store_budgets *budgets, enum store_budget kind)
+{
+    if (kind == STORE_BUDGET_KEY)
+        return budgets->key_id;
+    return kind == STORE_BUDGET_USER ? budgets->user_id : budgets->project_id;
+}
+
+/* What a key, a project or an end user has cost in the month. */
+static int spent(struct store_conn *conn, const struct store_budgets *budgets,
+                 enum store_budget kind, int64_t period, int64_t *ret_micros, struct dc_err *err)
+{
+    static const char sql_key[] = "SELECT amount_micros FROM usage_keys"
+                                  " WHERE project_id = $1 AND period = $2 AND key_id = $3";
+    static const char sql_user[] = "SELECT amount_micros FROM usage_users"
+                                   " WHERE project_id = $1 AND period = $2 AND user_id = $3";
+    static const char sql_project[] = "SELECT COALESCE(SUM(amount_micros), 0) FROM usage_days"
+                                      " WHERE project_id = $1 AND day >= $2 AND day < $3";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    const char *sql = kind == STORE_BUDGET_KEY    ? sql_key
+                      : kind == STORE_BUDGET_USER ? sql_user
+                                                  : sql_project;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, budgets->project_id);
+    if (kind == STORE_BUDGET_PROJECT) {
+        db_bind_int(query, 2, dc_month_begin(period) / DAY_NS);
+        db_bind_int(query, 3, dc_month_begin(dc_month_add(period, 1)) / DAY_NS);
+    } else {
+        db_bind_int(query, 2, period);
+        db_bind_text(query, 3, subject_of(budgets, kind));
+    }
+    if (db_step(query, &row, err) < 0)
+        return -err->code;
+    *ret_micros = row ? db_int(query, 0) : 0;
+    return 0;
+}
+
+int usage_check_budgets(struct store_conn *conn, const struct store_budgets *budgets,
+                        int64_t period, enum store_budget *ret_over, struct dc_err *err)
+{
+    *ret_over = STORE_BUDGET_NONE;
+    for (int i = STORE_BUDGET_KEY; i < STORE_BUDGET_KINDS; i++) {
+        int64_t micros;
+
+        if (!budgets->micros[i] || !budgets->stops[i] || !subject_of(budgets, (enum store_budget)i))
+            continue;
+        if (spent(conn, budgets, (enum store_budget)i, period, &micros, err) < 0)
+            return -err->code;
+        if (micros < budgets->micros[i])
+            continue;
+        *ret_over = (enum store_budget)i;
+        return 0;
+    }
+    return 0;
+}
+
+static int note(struct store_conn *conn, const struct store_budgets *budgets,
+                const struct store_budget_event *event, struct dc_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO budget_events (kind, project_id, subject, period, threshold, amount_micros,"
+        " budget_micros, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        " ON CONFLICT (kind, project_id, subject, period, threshold) DO NOTHING";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, store_budget_name(event->kind));
+    db_bind_text(query, 2, budgets->project_id);
+    db_bind_text(query, 3, subject_of(budgets, event->kind));
+    db_bind_int(query, 4, event->period);
+    db_bind_int(query, 5, event->threshold);
+    db_bind_int(query, 6, event->amount_micros);
+    db_bind_int(query, 7, event->budget_micros);
+    db_bind_int(query, 8, event->at);
+    return db_run(query, NULL, err);
+}
+
+int usage_note_budgets(struct store_conn *conn, const struct store_budgets *budgets, int64_t at,
+                       struct dc_err *err)
+{
+    static const int64_t thresholds[] = {50, 75, 100};
+
+    for (int i = STORE_BUDGET_KEY; i < STORE_BUDGET_KINDS; i++) {
+        struct store_budget_event event = {.kind = (enum store_budget)i,
+                                           .period = dc_month_of(at),
+                                           .budget_micros = budgets->micros[i],
+                                           .at = at};
+
+        if (!event.budget_micros || !subject_of(budgets, event.kind))
+            continue;
+        if (spent(conn, budgets, event.kind, event.period, &event.amount_micros, err) < 0)
+            return -err->code;
+        for (size_t k = 0; k < sizeof(thresholds) / sizeof(thresholds[0]); k++) {
+            event.threshold = thresholds[k];
+            if (event.amount_micros * 100 >= event.budget_micros * event.threshold &&
+                note(conn, budgets, &event, err) < 0)
+                return -err->code;
+        }
+    }
+    return 0;
+}
+
+/* ---- telling of them ---- */
+
+static enum store_budget kind_of(const char *name)
+{
+    for (int i = STORE_BUDGET_KEY; i < STORE_BUDGET_KINDS; i++)
+        if (strcmp(names[i], name) == 0)
+            return (enum store_budget)i;
+    return STORE_BUDGET_NONE;
+}
+
+int store_budget_events(struct store_conn *conn, int max, struct store_budget_event *ret_events,
+                        int *ret_count, struct dc_err *err)
+{
+    static const char sql[] =
+        "SELECT kind, project_id, subject, period, threshold, amount_micros, budget_micros, at"
+        " FROM budget_events WHERE sent_at IS NULL ORDER BY at, threshold LIMIT $1";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    int count = 0;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, max);
+    for (;;) {
+        struct store_budget_event *event = &ret_events[count];
+        char kind[16];
+
+        if (db_step(query, &row, err) < 0)
+            return -err->code;
+        if (!row || count == max)
+            break;
+        db_text(query, 0, kind, sizeof(kind));
+        db_text(query, 1, event->project_id, sizeof(event->project_id));
+        db_text(query, 2, event->subject, sizeof(event->subject));
+        event->kind = kind_of(kind);
+        event->period = db_int(query, 3);
+        event->threshold = db_int(query, 4);
+        event->amount_micros = db_int(query, 5);
+        event->budget_micros = db_int(query, 6);
+        event->at = db_int(query, 7);
+        if (db_row_read(query, err) < 0)
+            return -err->code;
+        count++;
+    }
+    *ret_count = count;
+    return 0;
+}
+
+static int mark_sent(struct store_conn *conn, const struct store_budget_event *event, int64_t now,
+                     struct dc_err *err)
+{
+    static const char sql[] =
+        "UPDATE budget_events SET sent_at = $1 WHERE kind = $2 AND project_id = $3 AND subject = $4"
+        " AND period = $5 AND threshold = $6";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, now);
+    db_bind_text(query, 2, store_budget_name(event->kind));
+    db_bind_text(query, 3, event->project_id);
+    db_bind_text(query, 4, event->subject);
+    db_bind_int(query, 5, event->period);
+    db_bind_int(query, 6, event->threshold);
+    return db_run(query, NULL, err);
+}
+
+int store_budget_event_sent(struct store_conn *conn, const struct store_budget_event *event,
+                            int64_t now, struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, mark_sent(conn, event, now, err), err);
+}

@@ -1,0 +1,56 @@
+/*
+ * Budgets of a UTC month: what a key, a project or an end user may cost. Spending is what the
+ * ledger says, so it is known when runs end; a budget that stops refuses the next one. Runs that
+ * were under way meanwhile may go beyond it. See store.h for conventions.
+ */
+#ifndef DOCLE_STORE_BUDGETS_H
+#define DOCLE_STORE_BUDGETS_H
+
+#include <stdbool.h>
+
+#include "base/uuid.h"
+#include "store/store.h"
+
+enum store_budget {
+    STORE_BUDGET_NONE,
+    STORE_BUDGET_KEY,
+    STORE_BUDGET_PROJECT,
+    STORE_BUDGET_USER,
+    STORE_BUDGET_KINDS
+};
+
+/* Those of one run; 0: none. Texts are borrowed. */
+struct store_budgets {
+    const char *project_id;
+    const char *key_id;  /* NULL: none */
+    const char *user_id; /* NULL: none */
+    int64_t micros[STORE_BUDGET_KINDS];
+    bool stops[STORE_BUDGET_KINDS];
+};
+
+const char *store_budget_name(enum store_budget budget); /* "key", "project", "user" */
+
+bool store_budgets_any(const struct store_budgets *budgets);
+/* Does one of them stop? Then an admission has to be awaited. */
+bool store_budgets_stop(const struct store_budgets *budgets);
+
+/* A threshold that was reached and nobody was told of. */
+struct store_budget_event {
+    enum store_budget kind;
+    char project_id[DC_UUID_SIZE];
+    char subject[256]; /* id of the key, the project or the end user */
+    int64_t period;
+    int64_t threshold; /* percent: 50, 75, 100 */
+    int64_t amount_micros;
+    int64_t budget_micros;
+    int64_t at;
+};
+
+/* The oldest ones, at most max; returns how many in *ret_count. */
+DC_MUST int store_budget_events(struct store_conn *conn, int max,
+                                struct store_budget_event *ret_events, int *ret_count,
+                                struct dc_err *err);
+DC_MUST int store_budget_event_sent(struct store_conn *conn, const struct store_budget_event *event,
+                                    int64_t now, struct dc_err *err);
+
+#endif
