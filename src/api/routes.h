@@ -48,5 +48,17 @@ void route_project_switch(struct call *call);
 void route_project_keys_create(struct call *call);
 void route_project_keys_list(struct call *call);
 void route_project_key_revoke(struct call *call);
+void route_members_list(struct call *call);
+void route_member_change(struct call *call);
+void route_member_remove(struct call *call);
+void route_project_leave(struct call *call);
+void route_invitations_list(struct call *call);
+void route_invite(struct call *call);
+void route_invitation_withdraw(struct call *call);
+void route_invitations_mine(struct call *call);
+void route_invitation_accept(struct call *call);
+void route_invitation_decline(struct call *call);
+void route_project_audit(struct call *call);
+void route_my_audit(struct call *call);
 
 #endif

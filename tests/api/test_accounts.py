@@ -246,3 +246,64 @@ def test_domains(own_server, contract):
         Browser(server, contract).ask(bad)
     Browser(server, contract).sign_in("boss@example.com")
     assert server.query("SELECT COUNT(*) FROM users") == [(3,)]
+
+
+def invite(owner, project, email, role="developer"):
+    return owner.post(f"/api/projects/{project}/invitations", {"email": email, "role": role})
+
+
+def test_invitations(own_server, contract):
+    """With `invite`, the default, the invited may make an account, and are members once they accept."""
+    server = own_server(*UNLIMITED)
+    boss = Browser(server, contract)
+    project = boss.sign_in("boss@example.com")["project"]["id"]
+    assert invite(boss, project, "New@example.com").status_code == 200
+    assert invite(boss, project, "new@example.com").status_code == 409
+    wait_for(lambda: "Mail to new@example.com: An invitation to Docle" in server.log_text(), "the mail")
+    guest = Browser(server, contract)
+    mine = guest.sign_in("new@example.com")["project"]["id"]
+    assert mine != project and guest.get(f"/api/projects/{project}").status_code == 404
+    waiting = guest.get("/api/invitations").json()["invitations"]
+    assert [(i["project_id"], i["invited_by"], i["role"]) for i in waiting] == [(project, "boss@example.com", "developer")]
+    assert boss.get(f"/api/projects/{project}/invitations").json()["invitations"] == waiting
+    assert boss.post(f"/api/invitations/{waiting[0]['id']}/accept").status_code == 404  # not his
+    assert guest.post(f"/api/invitations/{waiting[0]['id']}/accept").status_code == 200
+    assert guest.post(f"/api/invitations/{waiting[0]['id']}/accept").status_code == 404
+    assert guest.get(f"/api/projects/{project}").json()["project"]["role"] == "developer"
+    assert [m["email"] for m in guest.get(f"/api/projects/{project}/members").json()["members"]] == ["boss@example.com", "new@example.com"]
+    invite(boss, project, "other@example.com")
+    other = boss.get(f"/api/projects/{project}/invitations").json()["invitations"][0]["id"]
+    assert boss.request("DELETE", f"/api/projects/{project}/invitations/{other}").status_code == 200
+    Browser(server, contract).ask("other@example.com")
+    Browser(server, contract).sign_in("boss@example.com")
+    assert "Sign in" not in server.log_text().split("other@example.com", 1)[1].splitlines()[0]
+    invite(boss, project, "new@example.com", "admin")
+    declined = guest.get("/api/invitations").json()["invitations"][0]["id"]
+    assert guest.request("DELETE", f"/api/invitations/{declined}").status_code == 200
+    actions = [e["action"] for e in boss.get(f"/api/projects/{project}/audit").json()["entries"]]
+    assert actions[:3] == ["invitation.decline", "invitation.create", "invitation.withdraw"]
+    first = boss.get(f"/api/projects/{project}/audit?limit=2").json()
+    rest = boss.get(f"/api/projects/{project}/audit?limit=200&cursor={first['nextCursor']}").json()
+    assert [e["action"] for e in first["entries"] + rest["entries"]] == actions and rest["nextCursor"] is None
+    assert guest.get("/auth/audit").json()["entries"][0]["action"] == "invitation.decline"
+
+
+def test_owners_and_admins(people, contract):
+    owner, admin = Browser(people, contract), Browser(people, contract)
+    me = owner.sign_in("team-owner@example.com")
+    project, owner_id = me["project"]["id"], me["user"]["id"]
+    admin_id = admin.sign_in("team-admin@example.com")["user"]["id"]
+    invite(owner, project, "team-admin@example.com", "admin")
+    admin.post(f"/api/invitations/{admin.get('/api/invitations').json()['invitations'][0]['id']}/accept")
+    path = f"/api/projects/{project}/members"
+    assert admin.request("PATCH", f"{path}/{admin_id}", json={"role": "owner"}).status_code == 403
+    assert admin.request("PATCH", f"{path}/{owner_id}", json={"role": "viewer"}).status_code == 403
+    assert admin.request("DELETE", f"{path}/{owner_id}").status_code == 403
+    assert invite(admin, project, "third@example.com", "owner").status_code == 403
+    assert owner.post(f"/api/projects/{project}/leave").status_code == 409
+    assert owner.request("PATCH", f"{path}/{owner_id}", json={"role": "admin"}).status_code == 409
+    assert owner.request("PATCH", f"{path}/{admin_id}", json={"role": "king"}).status_code == 400
+    assert owner.request("PATCH", f"{path}/{admin_id}", json={"role": "owner"}).status_code == 200
+    assert admin.request("DELETE", f"{path}/{owner_id}").status_code == 200
+    assert owner.get(f"/api/projects/{project}").status_code == 404
+    assert owner.me()["project"] is None and owner.get("/api/runs").status_code == 404
