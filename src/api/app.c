@@ -109,6 +109,7 @@ void app_free(struct app *app)
     warm_used_free(app->used);
     accounts_free(app->accounts);
     packages_free(app->packages);
+    repos_free(app->repos);
     outbound_free(app->outbound);
     store_conn_free(app->store);
     if (app->watching)
@@ -332,6 +333,8 @@ static int open_parts(struct app *app, struct dc_err *err)
     store_conn_free(dc_take(app->store));
     open_upkeep(app);
     if (outbound_start(app->outbound, &app->loop, err) < 0 ||
+        (app->options.repos.api_url &&
+         repos_new(app->outbound, &app->options.repos, &app->repos, err) < 0) ||
         store_worker_start(app->options.database_path, &app->worker, err) < 0 ||
         history_open(app->worker, &app->history, err) < 0 ||
         accounts_open(&app->options.accounts, app->worker, app->outbound, &app->accounts, err) <

@@ -25,6 +25,7 @@
 #include "limits/plans.h"
 #include "outbound/outbound.h"
 #include "packages/packages.h"
+#include "repos/repos.h"
 #include "runs/admission.h"
 #include "runs/engine.h"
 #include "runs/launcher_keeper.h"
@@ -50,6 +51,7 @@ struct app_options {
     struct engine_options engine;     /* queue bound and waits */
     struct packages_options packages; /* dir NULL: no run gets packages */
     struct outbound_options outbound; /* requests that the server makes itself */
+    struct repos_options repos;       /* api_url NULL: no run gets a repository */
     const char *packages_warm;        /* sets to install ahead, see packages/warm.h; NULL: none */
     uint32_t packages_warm_sets;      /* the first of them may be kept imported */
     uint32_t packages_prepared_sets;  /* of those in use, that spares may have imported */

@@ -36,6 +36,7 @@ struct app {
     struct engine *engine;
     struct outbound *outbound; /* requests of the server itself */
     struct accounts *accounts;
+    struct repos *repos;       /* NULL: none are fetched */
     struct packages *packages; /* NULL: none are installed */
     struct warm_used *used;    /* see warm.h; NULL: nothing is prepared from use */
     struct http_server *http;

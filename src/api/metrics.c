@@ -177,6 +177,17 @@ static void print_store(struct dc_buf *out, const struct store_stats *stats)
            stats->checkpoints);
 }
 
+static void print_repos(struct dc_buf *out, const struct repos_stats *stats)
+{
+    single(out, "repository_fetches_total", "counter", "Repositories fetched from their host.",
+           stats->fetched);
+    single(out, "repository_failures_total", "counter",
+           "Repositories that could not be fetched, for whatever reason.", stats->failed);
+    single(out, "repository_hits_total", "counter",
+           "Runs whose repository was there, or being fetched, already.", stats->hits);
+    single(out, "repository_bytes", "gauge", "Memory of repositories that are kept.", stats->bytes);
+}
+
 static void print_packages(struct dc_buf *out, const struct packages_stats *stats)
 {
     single(out, "package_hits_total", "counter", "Runs whose packages were there already.",
@@ -212,5 +223,7 @@ bool metrics_print(const struct metrics_sources *sources, struct dc_buf *out)
     print_store(out, sources->store);
     if (sources->packages)
         print_packages(out, sources->packages);
+    if (sources->repos)
+        print_repos(out, sources->repos);
     return !out->failed;
 }

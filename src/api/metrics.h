@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "packages/packages.h"
+#include "repos/repos.h"
 #include "runs/engine.h"
 #include "store/worker.h"
 
@@ -28,6 +29,7 @@ struct metrics_sources {
     const struct engine_stats *engine;
     const struct store_stats *store;
     const struct packages_stats *packages; /* NULL: none are installed */
+    const struct repos_stats *repos;       /* NULL: none are fetched */
     const struct launch_hello *hello;      /* NULL: no launcher yet */
     unsigned connections;
     bool ready;

@@ -97,6 +97,7 @@ void route_metrics(struct call *call)
     struct engine_stats engine;
     struct store_stats store;
     struct packages_stats packages;
+    struct repos_stats repos;
 
     dc_buf_init(&body, METRICS_MAX_BYTES);
     /* As if it were not there: nobody learns from outside what there is to find. */
@@ -111,6 +112,8 @@ void route_metrics(struct call *call)
     }
     engine_snapshot(app->engine, &engine);
     store_worker_stats(app->worker, &store);
+    if (app->repos)
+        repos_snapshot(app->repos, &repos);
     if (app->packages)
         packages_snapshot(app->packages, &packages);
     (void)metrics_print(
@@ -119,6 +122,7 @@ void route_metrics(struct call *call)
                                   .engine = &engine,
                                   .store = &store,
                                   .packages = app->packages ? &packages : NULL,
+                                  .repos = app->repos ? &repos : NULL,
                                   .hello = engine_hello(app->engine),
                                   .connections = call_connections(call),
                                   .ready = !app->draining && engine_ready(app->engine)},

@@ -21,6 +21,7 @@ enum {
     MEND_PAUSE_MS = 2000, /* between attempts to close a run that could not be stored */
     STORAGE_RETRY_S = 5,
     BUSY_RETRY_S = 1,
+    REPO_EXTRA_MAX = 8192,
 };
 
 void run_flow_init(struct run_flow *flow, struct call *call)
@@ -36,6 +37,7 @@ void run_flow_release(struct run_flow *flow)
 {
     package_wish_release(&flow->wish);
     run_request_release(&flow->request);
+    repo_tree_unref(flow->tree);
     run_result_release(&flow->result);
     problems_release(&flow->problems);
 }
@@ -109,6 +111,63 @@ static int read_wish(struct run_flow *flow, struct dc_err *err)
     return dc_fail(err, DC_INVALID, 0, "no packages");
 }
 
+/* The repository's answer, in the original's words. */
+static void fail_repo(struct call *call, const char *repo, uint32_t retry_s,
+                      const struct dc_err *err)
+{
+    DC_AUTO(dc_buf_release) struct dc_buf extra;
+    bool later = err->code == DC_BUSY || err->code == DC_TIMEOUT;
+    const char *code = later                       ? "repository_unavailable"
+                       : err->code == DC_NOT_FOUND ? "repository_not_found"
+                       : err->code == DC_LIMIT     ? "repository_too_large"
+                       : err->code == DC_DENIED    ? "repository_denied"
+                                                   : "invalid_repository";
+
+    dc_buf_init(&extra, REPO_EXTRA_MAX);
+    (void)dc_buf_text(&extra, ",\"repo\":");
+    (void)dc_buf_json_string(&extra, repo, strlen(repo));
+    call_fail(call, &(struct call_error){.status = later ? 503 : 400,
+                                         .error = "Failed to load GitHub repository",
+                                         .code = code,
+                                         .message = err->text,
+                                         .extra = extra.failed ? NULL : dc_buf_str(&extra),
+                                         .retry_after_s = later ? retry_s : 0});
+}
+
+/* Fetches the repository and puts its files under the request's. False: has answered. */
+static bool read_repo(struct run_flow *flow, int *ret_result, struct dc_err *err)
+{
+    struct run_request *request = &flow->request;
+    uint32_t retry_s;
+
+    if (repos_load(flow->call->app->repos, request->repo, &flow->tree, &retry_s, err) == 0) {
+        request->has_repo = true;
+        *ret_result = repo_tree_apply(flow->tree, request, &flow->problems, err);
+        return true;
+    }
+    if (err->code == DC_KERNEL || err->code == DC_BUG)
+        call_fail_err(flow->call, err, "a repository could not be read");
+    else
+        fail_repo(flow->call, request->repo, retry_s, err);
+    return false;
+}
+
+/* The repository may have gone since an earlier request with the same key was answered. */
+static bool is_repeated(struct run_flow *flow)
+{
+    struct history_run run = {.project_id = flow->call->project_id,
+                              .idempotency_key = flow->idempotency_key,
+                              .created_ns = dc_wall_now()};
+    struct dc_err err;
+    bool claimed = false;
+
+    if (!flow->idempotency_key)
+        return false;
+    if (history_claimed(flow->call->app->history, &run, &claimed, &err) < 0)
+        dc_log_err(DC_LOG_WARN, flow->call->request_id, &err, "a claim could not be looked up");
+    return claimed;
+}
+
 bool run_flow_read(struct run_flow *flow)
 {
     struct call *call = flow->call;
@@ -119,8 +178,16 @@ bool run_flow_read(struct run_flow *flow)
     if (!read_type(flow) || !read_key(flow))
         return false;
     plan_run_limits(call, &limits);
-    result = run_request_parse(&flow->request, call->body, call->body_length, &limits,
-                               &flow->problems, &err);
+    result = run_request_read(&flow->request, call->body, call->body_length, &flow->problems, &err);
+    if (result == 0 && flow->request.repo && call->app->repos && !flow->problems.total) {
+        flow->unready = is_repeated(flow);
+        if (flow->unready)
+            return true;
+        if (!read_repo(flow, &result, &err))
+            return false;
+    }
+    if (result == 0)
+        result = run_request_check(&flow->request, &limits, &flow->problems, &err);
     if (result == 0)
         result = read_wish(flow, &err);
     if (flow->problems.total) {
@@ -372,6 +439,8 @@ static void execute(struct run_flow *flow)
     if (flow->history.test) /* a failed append leaves it out */
         (void)dc_buf_text(&flow->result.members,
                           flow->result.members.length ? ",\"test\":true" : "\"test\":true");
+    if (flow->tree)
+        (void)repo_tree_print(flow->tree, &flow->result.members);
     flow->history.loaded = engine_queued(app->engine) > 0;
     if (history_finish(app->history, &flow->history, &flow->request, &flow->result, &err) < 0) {
         fail_store(flow, &err, "a result could not be stored");
@@ -452,6 +521,10 @@ static void admit_and_run(struct run_flow *flow)
                           &err) < 0) {
             fail_store(flow, &err, "a run could not be admitted");
             return;
+        }
+        if (verdict == HISTORY_NEW && flow->unready) { /* it was refused after all, just now */
+            withdraw(flow);
+            break;
         }
         if (verdict == HISTORY_NEW) {
             execute(flow);

@@ -7,6 +7,7 @@
 
 #include "api/call.h"
 #include "packages/packages.h"
+#include "repos/repos.h"
 #include "runs/engine.h"
 #include "runs/history.h"
 #include "runs/request.h"
@@ -17,6 +18,8 @@ struct run_flow {
     struct call *call;
     struct run_request request;
     struct package_wish wish;
+    bool unready;           /* an earlier result was expected, so nothing was fetched or checked */
+    struct repo_tree *tree; /* the request's files may point into it; NULL: no repository */
     const char *idempotency_key; /* NULL: none */
     struct engine_observer observer;
     void (*installing)(void *context); /* of the observer: packages are being installed first */

@@ -224,6 +224,9 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .packages = server->packages.options,
         .outbound = {.proxy = config_text(config, CONFIG_OUTBOUND_PROXY),
                      .ca_file = config_text(config, CONFIG_OUTBOUND_CA_FILE)},
+        .repos = {.host = config_text(config, CONFIG_REPOS_HOST),
+                  .token = config_text_or_null(config, CONFIG_REPOS_TOKEN),
+                  .cache_bytes = (size_t)config_number(config, CONFIG_REPOS_CACHE_MB) << 20},
         .packages_warm = config_text(config, CONFIG_PACKAGES_WARM),
         .packages_warm_sets = server->plan.options.warm_sets,
         .packages_prepared_sets = server->plan.options.prepared_sets,
@@ -258,6 +261,8 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .context = server,
     };
 
+    if (config_number(config, CONFIG_REPOS_ENABLED))
+        options.repos.api_url = config_text(config, CONFIG_REPOS_API_URL);
     config_listen(config, server->host, &options.listen_port);
     options.listen_host = server->host;
     fill_limits(config, &server->network, &options.limits);

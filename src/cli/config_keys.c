@@ -285,4 +285,17 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_SMTP_PLAIN] = {"smtp.plain", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL, false, "ANSWER",
                            "Whether mails may go to smtp:// without TLS, such as to this machine: "
                            "no or yes."},
+    [CONFIG_REPOS_ENABLED] = {"repos.enabled", CONFIG_CHOICE, 0, 0, "on", "off on", NULL, false,
+                              "SWITCH", "Whether runs may name a repository: off or on."},
+    [CONFIG_REPOS_API_URL] = {"repos.api_url", CONFIG_TEXT, 0, 0, "https://api.github.com", NULL,
+                              NULL, false, "URL",
+                              "Where repositories are asked for: GitHub's API or one that is like "
+                              "it. May be on a private network."},
+    [CONFIG_REPOS_HOST] = {"repos.host", CONFIG_TEXT, 0, 0, "github.com", NULL, NULL, false, "HOST",
+                           "The host of URLs that runs name repositories by; others are refused."},
+    [CONFIG_REPOS_TOKEN] = {"repos.token", CONFIG_SECRET, 0, 0, "", NULL, NULL, false, "TOKEN",
+                            "Token for the API: a higher rate, and private repositories, which "
+                            "every project may then run. Empty: none."},
+    [CONFIG_REPOS_CACHE_MB] = {"repos.cache_mb", CONFIG_NUMBER, 0, 4096, "64", NULL, NULL, false,
+                               "MB", "Memory for repositories, which are kept for five minutes."},
 };

@@ -384,9 +384,9 @@ static int add_dependency(struct package_wish *wish, const char *name, const jso
 }
 
 static int read_dependencies(struct package_wish *wish, const struct run_file *file,
-                             const json_t *tree, struct problems *problems, struct dc_err *err)
+                             const json_t *dependencies, struct problems *problems,
+                             struct dc_err *err)
 {
-    const json_t *dependencies = json_object_get(tree, "dependencies");
     char path[PATH_TEXT];
     char before[128];
     char quoted[72];
@@ -419,7 +419,12 @@ static int read_package_json(struct package_wish *wish, const struct run_request
 
     /* What is no JSON is Node's to judge: it may not even be read. */
     if (tree)
-        result = read_dependencies(wish, file, tree, problems, err);
+        result =
+            read_dependencies(wish, file, json_object_get(tree, "dependencies"), problems, err);
+    /* A repository is run as its authors run it. */
+    if (tree && result == 0 && request->has_repo && problems->total == 0)
+        result =
+            read_dependencies(wish, file, json_object_get(tree, "devDependencies"), problems, err);
     json_decref(tree);
     if (result == 0 && wish->count && lock && lock->content.length)
         wish->lock = lock->content;

@@ -247,6 +247,31 @@ int history_admit(struct history *history, const struct run_request *request,
     return 0;
 }
 
+struct asking {
+    struct store_run_new run;
+    bool held;
+};
+
+static int run_asking(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    struct asking *asking = arg;
+
+    return store_claim_held(conn, &asking->run, &asking->held, err);
+}
+
+int history_claimed(struct history *history, const struct history_run *run, bool *ret_claimed,
+                    struct dc_err *err)
+{
+    struct asking asking = {.run = {.project_id = run->project_id,
+                                    .idempotency_key = run->idempotency_key,
+                                    .created_at = run->created_ns}};
+
+    if (await_store(history->worker, AWAIT_READ, run_asking, &asking, err) < 0)
+        return dc_context(err, "history");
+    *ret_claimed = asking.held;
+    return 0;
+}
+
 static int run_withdrawal(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     return store_run_withdraw(conn, arg, err);

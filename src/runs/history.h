@@ -63,6 +63,11 @@ DC_MUST int history_admit(struct history *history, const struct run_request *req
                           const struct history_run *run, enum history_verdict *ret_verdict,
                           struct history_admission *ret_admission, struct dc_err *err);
 
+/* Would history_admit find run->idempotency_key in use? For what is dear to prepare and not needed
+ * for an answer that is there already; only history_admit decides. Waits. */
+DC_MUST int history_claimed(struct history *history, const struct history_run *run,
+                            bool *ret_claimed, struct dc_err *err);
+
 /* The engine did not take it: no trace, no claim. Waits only with a key. */
 DC_MUST int history_withdraw(struct history *history, const struct history_run *run,
                              struct dc_err *err);

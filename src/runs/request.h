@@ -46,6 +46,9 @@ struct run_request {
     size_t file_count;
     const char *entrypoint; /* after the check: one of files */
 
+    const char *repo; /* as written, or NULL */
+    bool has_repo;    /* its files are among files by now */
+
     struct run_text *args;
     size_t arg_count;
     struct run_text *env; /* "NAME=value" */
@@ -96,7 +99,14 @@ static inline void run_request_release_auto(struct run_request *request)
     run_request_release(request);
 }
 
-/* Parses and checks a body. 0: good. -DC_INVALID: problems has at least one. -DC_KERNEL: memory. */
+/* Parses a body and looks at types and forms alone. Where problems has none afterwards, or no
+ * repository is wanted, run_request_check comes next. 0, or -DC_KERNEL: memory. -DC_INVALID: not
+ * even JSON, there is nothing to check. */
+DC_MUST int run_request_read(struct run_request *request, const char *body, size_t length,
+                             struct problems *problems, struct dc_err *err);
+
+/* Both: parses and checks a body. 0: good. -DC_INVALID: problems has at least one. -DC_KERNEL:
+ * memory. */
 DC_MUST int run_request_parse(struct run_request *request, const char *body, size_t length,
                               const struct run_limits *limits, struct problems *problems,
                               struct dc_err *err);

@@ -154,6 +154,12 @@ int run_request_check(struct run_request *request, const struct run_limits *limi
 {
     for (int field = 0; field < POLICY_FIELDS; field++)
         check_policy_field(request, (enum policy_field)field, limits, problems);
+    if (request->repo && !request->has_repo) {
+        problems_add(problems, PROBLEM_NOT_ENABLED, "repo",
+                     "running a repository is not enabled on this server; send its files in "
+                     "`files`");
+        return dc_fail(err, DC_INVALID, 0, "invalid request");
+    }
     if (!request->has_lang && !problems_about(problems, "lang"))
         problems_add(problems, PROBLEM_MISSING, "lang", "is required: \"python\" or \"node\"");
     if (run_request_check_files(request, limits, problems, err) < 0)

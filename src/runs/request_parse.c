@@ -333,9 +333,7 @@ static void take_repo(struct parser *parser, const json_t *value)
     struct run_text text;
 
     if (take_text(parser, "repo", value, false, &text) && text.length)
-        problems_add(parser->problems, PROBLEM_NOT_ENABLED, "repo",
-                     "running a repository is not enabled on this server; send its files in "
-                     "`files`");
+        parser->request->repo = text.bytes;
 }
 
 static void take_user(struct parser *parser, const json_t *value)
@@ -537,23 +535,28 @@ static bool load(struct parser *parser, const char *body, size_t length)
     return json_is_object(tree);
 }
 
+int run_request_read(struct run_request *request, const char *body, size_t length,
+                     struct problems *problems, struct dc_err *err)
+{
+    struct parser parser = {.request = request, .problems = problems};
+    bool loaded = load(&parser, body, length);
+
+    for (size_t i = 0; loaded && i < sizeof(top_level) / sizeof(top_level[0]); i++) {
+        const json_t *value = json_object_get(request->json, top_level[i].name);
+
+        if (value && !json_is_null(value)) /* null: as if it were absent */
+            top_level[i].take(&parser, value);
+    }
+    if (parser.no_memory)
+        return run_request_no_memory(err);
+    return loaded ? 0 : dc_fail(err, DC_INVALID, 0, "invalid request");
+}
+
 int run_request_parse(struct run_request *request, const char *body, size_t length,
                       const struct run_limits *limits, struct problems *problems,
                       struct dc_err *err)
 {
-    struct parser parser = {.request = request, .problems = problems};
-
-    if (load(&parser, body, length)) {
-        for (size_t i = 0; i < sizeof(top_level) / sizeof(top_level[0]); i++) {
-            const json_t *value = json_object_get(request->json, top_level[i].name);
-
-            if (value && !json_is_null(value)) /* null: as if it were absent */
-                top_level[i].take(&parser, value);
-        }
-        if (!parser.no_memory)
-            return run_request_check(request, limits, problems, err);
-    }
-    if (parser.no_memory)
-        return run_request_no_memory(err);
-    return dc_fail(err, DC_INVALID, 0, "invalid request");
+    if (run_request_read(request, body, length, problems, err) < 0)
+        return -err->code;
+    return run_request_check(request, limits, problems, err);
 }

@@ -118,6 +118,7 @@ static void print_network(struct dc_buf *out, const struct host_policy *policy)
 bool run_request_print(const struct run_request *request, struct dc_buf *out)
 {
     (void)dc_buf_printf(out, "{\"lang\":\"%s\"", run_lang_name(request->lang));
+    print_string(out, "repo", request->repo);
     print_string(out, "version", request->version);
     print_string(out, "entrypoint", request->entrypoint);
     print_program(out, request);

@@ -64,6 +64,21 @@ static int drop_claim(struct store_conn *conn, const char *run_id, struct dc_err
     return conn_run_text(conn, sql, run_id, NULL, err);
 }
 
+int store_claim_held(struct store_conn *conn, const struct store_run_new *run, bool *ret_held,
+                     struct dc_err *err)
+{
+    static const char sql[] = "SELECT run_id FROM idempotency"
+                              " WHERE project_id = $1 AND key = $2 AND created_at > $3";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, run->project_id);
+    db_bind_text(query, 2, run->idempotency_key);
+    db_bind_int(query, 3, run->created_at - STORE_CLAIM_NS);
+    return db_step(query, ret_held, err);
+}
+
 static int insert_run(struct store_conn *conn, const struct store_run_new *run, struct dc_err *err)
 {
     static const char sql[] = "INSERT INTO runs (id, project_id, key_id, user_id, lang, status,"

@@ -63,6 +63,10 @@ struct store_admission {
 DC_MUST int store_run_admit(struct store_conn *conn, const struct store_run_new *run,
                             struct store_admission *ret_admission, struct dc_err *err);
 
+/* Is the key held, by a run with any body? */
+DC_MUST int store_claim_held(struct store_conn *conn, const struct store_run_new *run,
+                             bool *ret_held, struct dc_err *err);
+
 /* Takes an admitted run back that was refused before it started (full queue): no trace, no claim.
  */
 DC_MUST int store_run_withdraw(struct store_conn *conn, const char *run_id, struct dc_err *err);
