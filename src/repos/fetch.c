@@ -24,6 +24,7 @@ enum {
     RETRY_MAX_S = 900,
     ARCHIVE_MS = 60000,
     ASK_MS = 15000,
+    ARCHIVE_MAX_BYTES = 64 * 1024 * 1024,
     JSON_DEPTH = 8
 };
 
