@@ -96,9 +96,8 @@ int repo_tree_apply(const struct repo_tree *tree, struct run_request *request,
 
 bool repo_tree_print(const struct repo_tree *tree, struct dc_buf *out)
 {
-    (void)dc_buf_printf(out,
-                        ",\"repo\":{\"owner\":\"%s\",\"name\":\"%s\",\"ref\":", tree->spec.owner,
-                        tree->spec.name);
+    (void)dc_buf_printf(out, "%s\"repo\":{\"owner\":\"%s\",\"name\":\"%s\",\"ref\":",
+                        out->length ? "," : "", tree->spec.owner, tree->spec.name);
     (void)dc_buf_json_string(out, tree->ref, strlen(tree->ref));
     (void)dc_buf_printf(out, ",\"commit\":\"%s\"", tree->commit);
     if (*tree->folder) {

@@ -62,7 +62,7 @@ void repo_tree_unref(struct repo_tree *tree); /* accepts NULL */
 DC_MUST int repo_tree_apply(const struct repo_tree *tree, struct run_request *request,
                             struct problems *problems, struct dc_err *err);
 
-/* Appends ,"repo":{…} of a result. */
+/* Appends "repo":{…} to the members of a result, with a comma where there are some. */
 bool repo_tree_print(const struct repo_tree *tree, struct dc_buf *out);
 
 #endif

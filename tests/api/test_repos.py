@@ -152,6 +152,13 @@ def test_what_is_left_out(host, served):
     assert run(served, "octo/parts")["stdout"] == "['big.txt', 'main.py']\n"
 
 
+def test_failed_install_still_names_the_repository(host, served):
+    host.add("octo/wants", {"main.py": "", "requirements.txt": "this-is-no-package-at-all-0x1==9.9.9\n"})
+    result = run(served, "octo/wants")
+    assert result["outcome"] == "install_failed"
+    assert result["repo"]["name"] == "wants"
+
+
 def test_too_many_files(host, served):
     host.add("octo/hundred", {"main.py": "import os; print(len(os.listdir('.')))", **{f"f{i}.txt": "" for i in range(99)}})
     assert run(served, "octo/hundred")["stdout"] == "100\n"
