@@ -34,7 +34,7 @@ check: build ## format, layers, manuals, shell scripts
 
 bench: build ## figures against the bare interpreters
 	@tools/setup build test
-	@tests/run --only bench,bench-network,bench-packages
+	@tests/run --only bench,bench-network,bench-packages,bench-metering
 
 soak: build ## ten minutes at full load, flat memory and descriptors
 	@tools/setup build test

@@ -28,6 +28,8 @@ const struct route route_table[] = {
     {"/api/keys", "GET", ROUTE_CURRENT, PERMIT_VIEW, route_keys_list, false},
     {"/api/keys", "POST", ROUTE_CURRENT, PERMIT_KEYS, route_keys_create, false},
     {"/api/keys/{id}", "DELETE", ROUTE_CURRENT, PERMIT_KEYS, route_key_revoke, false},
+    {"/api/keys/{id}", "PATCH", ROUTE_CURRENT, PERMIT_KEYS, route_key_change, false},
+    {"/api/keys/{id}/roll", "POST", ROUTE_CURRENT, PERMIT_KEYS, route_key_roll, false},
     {"/api/dashboard", "GET", ROUTE_SESSION, 0, route_dashboard, false},
     {"/api/projects", "GET", ROUTE_SESSION, 0, route_projects_list, false},
     {"/api/projects", "POST", ROUTE_SESSION, 0, route_project_create, false},
@@ -40,6 +42,8 @@ const struct route route_table[] = {
      false},
     {"/api/projects/{id}/keys/{sub}", "DELETE", ROUTE_PROJECT, PERMIT_KEYS,
      route_project_key_revoke, false},
+    {"/api/projects/{id}/keys/{sub}", "PATCH", ROUTE_PROJECT, PERMIT_KEYS, route_project_key_change,
+     false},
 
     {"/api/projects/{id}/leave", "POST", ROUTE_PROJECT, PERMIT_VIEW, route_project_leave, false},
     {"/api/projects/{id}/members", "GET", ROUTE_PROJECT, PERMIT_VIEW, route_members_list, false},
