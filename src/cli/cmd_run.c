@@ -23,6 +23,7 @@
 #include "cli/package_setup.h"
 #include "cli/run_input.h"
 #include "cli/run_output.h"
+#include "cli/run_repo.h"
 #include "net/task.h"
 #include "runs/engine.h"
 
@@ -38,6 +39,8 @@ struct run_call {
     const char *artifacts_dir;
 
     const struct config *config;
+    const char *repo;       /* as written; NULL: none */
+    struct repo_tree *tree; /* what it holds */
     struct package_wish wish;
     struct package_setup packages_setup;
     struct packages *packages; /* NULL: nothing is to be installed */
@@ -69,6 +72,7 @@ enum option {
     OPTION_ALLOW_NET,
     OPTION_ALLOW_PORT,
     OPTION_PACKAGES,
+    OPTION_REPO,
     OPTION_TIMEOUT_MS, /* from here on: policy */
     OPTION_MEMORY_MB,
     OPTION_DISK_MB,
@@ -108,6 +112,9 @@ static const struct cli_option run_options[] = {
                          "Packages to install first, separated by commas, such as "
                          "requests,numpy==2.0.0; else those of requirements.txt, pyproject.toml "
                          "or package.json of a folder. An empty list: none."},
+    [OPTION_REPO] = {"repo", 'r', "REPO",
+                     "A repository instead of FILE or DIR: owner/name or its URL, with "
+                     "/tree/BRANCH/FOLDER if wanted."},
     [OPTION_TIMEOUT_MS] = {"timeout-ms", 't', "MS", "Time limit. Default: 3000."},
     [OPTION_MEMORY_MB] = {"memory-mb", 'm', "MB", "Memory limit. Default: 256."},
     [OPTION_DISK_MB] = {"disk-mb", 0, "MB", "Limit on files. Default: a quarter of the memory."},
@@ -203,6 +210,9 @@ static int take_option(void *context, int option, const char *value, struct dc_e
         return run_request_allow_host(request, value, err);
     case OPTION_ALLOW_PORT:
         return take_port(request, value, err);
+    case OPTION_REPO:
+        run->repo = value;
+        return 0;
     case OPTION_PACKAGES:
         return take_packages(request, value, err);
     default:
@@ -247,12 +257,16 @@ static int check_request(struct run_call *run, struct dc_err *err)
 
 static int build_request(struct run_call *run, const struct cli_call *call, struct dc_err *err)
 {
-    if (call->argc < 1)
-        return dc_fail(err, DC_INVALID, 0, "FILE, DIR or - is missing; see docle run --help");
-    if (run_input_add(&run->request, call->argv[0], err) < 0 ||
-        add_stdin(run, call->argv[0], err) < 0)
+    int first_arg = run->repo ? 0 : 1; /* a repository stands in the place of FILE */
+
+    if (call->argc < first_arg)
+        return dc_fail(err, DC_INVALID, 0,
+                       "FILE, DIR, - or --repo is missing; see docle run --help");
+    if ((run->repo ? run_repo_add(&call->config, run->repo, &run->request, &run->tree, err)
+                   : run_input_add(&run->request, call->argv[0], err)) < 0 ||
+        add_stdin(run, run->repo ? "" : call->argv[0], err) < 0)
         return -err->code;
-    for (int i = 1; i < call->argc; i++)
+    for (int i = first_arg; i < call->argc; i++)
         if (run_request_add_arg(&run->request, call->argv[i], err) < 0)
             return -err->code;
     if (launch_network_limits(&call->config, true, &run->network, err) < 0)
@@ -354,6 +368,8 @@ static void run_task(void *context)
     run->status = engine_wait_ready(run->engine, READY_WAIT_MS, &run->err);
     if (run->status == 0)
         run->status = produce(run);
+    if (run->status == 0 && run->tree)
+        (void)repo_tree_print(run->tree, &run->result.members);
     close_all(run);
 }
 
@@ -500,12 +516,13 @@ static int run_run(struct cli_call *call, struct dc_err *err)
     package_wish_release(&run.wish);
     run_result_release(&run.result);
     run_request_release(&run.request);
+    repo_tree_unref(run.tree);
     return result;
 }
 
 const struct cli_command command_run = {
     .name = "run",
-    .operands = "FILE|DIR|- [-- ARG…]",
+    .operands = "FILE|DIR|-|--repo REPO [-- ARG…]",
     .summary = "Run a program sealed, and exit with its exit code.",
     .detail =
         "FILE is a program, DIR a folder with one (links, .git and __pycache__ are left out), "
@@ -516,7 +533,9 @@ const struct cli_command command_run = {
     .settings = CLI_SETTING(CONFIG_ROOT_DIR) | CLI_SETTING(CONFIG_FLOOR) |
                 CLI_SETTING(CONFIG_UID_BASE) | CLI_SETTING(CONFIG_RUNTIMES_PYTHON) |
                 CLI_SETTING(CONFIG_RUNTIMES_NODE) | CLI_SETTING(CONFIG_NETWORK_PRIVATE) |
-                CLI_SETTING(CONFIG_NETWORK_RESOLVERS) | CLI_SETTING(CONFIG_DATA_DIR),
+                CLI_SETTING(CONFIG_NETWORK_RESOLVERS) | CLI_SETTING(CONFIG_DATA_DIR) |
+                CLI_SETTING(CONFIG_REPOS_API_URL) | CLI_SETTING(CONFIG_REPOS_HOST) |
+                CLI_SETTING(CONFIG_OUTBOUND_PROXY) | CLI_SETTING(CONFIG_OUTBOUND_CA_FILE),
     .trouble = CLI_RUN_FAILED,
     .run = run_run,
 };

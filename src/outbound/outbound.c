@@ -201,6 +201,7 @@ int outbound_new(const struct outbound_options *options, struct outbound **ret_o
         return dc_fail(err, DC_INVALID, 0, "the proxy's URL is too long");
     (void)snprintf(outbound->proxy, sizeof(outbound->proxy), "%s",
                    options->proxy ? options->proxy : "");
+    (void)unsetenv("SSLKEYLOGFILE"); /* SECURITY: libcurl would write the keys of sessions there */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return dc_fail(err, DC_KERNEL, 0, "libcurl cannot start");
     outbound->global = true;
