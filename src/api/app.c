@@ -90,6 +90,9 @@ int app_open(const struct app_options *options, struct launcher_keeper *keeper,
     if (uv_loop_init(&app->loop) < 0)
         return dc_fail(err, DC_KERNEL, ENOMEM, "event loop");
     app->loop_ready = true;
+    if (app->options.billing.mode != BILLING_OFF &&
+        billing_open(&app->options.billing, &app->billing, err) < 0)
+        return -err->code;
     if (outbound_new(&app->options.outbound, &app->outbound, err) < 0 || open_store(app, err) < 0 ||
         call_server_listen(app, err) < 0)
         return -err->code;
@@ -110,6 +113,7 @@ void app_free(struct app *app)
     accounts_free(app->accounts);
     packages_free(app->packages);
     repos_free(app->repos);
+    billing_free(app->billing);
     outbound_free(app->outbound);
     store_conn_free(app->store);
     if (app->watching)
@@ -214,6 +218,25 @@ static void watch(void *arg)
     }
 }
 
+static void bill(void *arg)
+{
+    billing_run_metering(((struct app *)arg)->billing);
+}
+
+static void follow_stripe(void *arg)
+{
+    billing_run_hints(((struct app *)arg)->billing);
+}
+
+static bool start_billing(struct app *app)
+{
+    if (!app->billing)
+        return true;
+    billing_start(app->billing, &app->loop, app->worker, app->outbound);
+    return background_spawn(app, bill, app) && (app->options.billing.mode != BILLING_STRIPE ||
+                                                background_spawn(app, follow_stripe, app));
+}
+
 static void on_upkeep(uv_timer_t *timer)
 {
     await_flag_set(&((struct app *)timer->data)->upkeep_due);
@@ -275,6 +298,7 @@ static void shut(void *arg)
     wait_answers(app);
     app->stopping = true;
     accounts_stop(app->accounts);
+    billing_stop(app->billing);
     outbound_stop(app->outbound);
     await_flag_set(&app->upkeep_due);
     while (app->background > 1) /* all but this one */
@@ -348,6 +372,7 @@ static int open_parts(struct app *app, struct dc_err *err)
         packages_attach(app->packages, app->engine);
         app->used = warm_used_new(app);
     }
+    history_set_metering(app->history, billing_metering(app->billing));
     return 0;
 }
 
@@ -361,7 +386,7 @@ int app_serve(struct app *app, struct dc_err *err)
     }
     if (call_server_start(app, err) < 0)
         fail(app, err);
-    else if (!background_spawn(app, watch, app))
+    else if (!background_spawn(app, watch, app) || !start_billing(app))
         fail(app, &(struct dc_err){.code = DC_KERNEL, .errnum = ENOMEM, .text = "server"});
     (void)uv_run(&app->loop, UV_RUN_DEFAULT);
     if (app->failure.code == DC_OK)

@@ -22,6 +22,7 @@
 #include "accounts/accounts.h"
 #include "base/auto.h"
 #include "base/error.h"
+#include "billing/billing.h"
 #include "limits/plans.h"
 #include "outbound/outbound.h"
 #include "packages/packages.h"
@@ -50,6 +51,7 @@ struct app_options {
     struct admission_share share;     /* caps of each project; 0: 8 × cores running, 100 queued */
     struct engine_options engine;     /* queue bound and waits */
     struct packages_options packages; /* dir NULL: no run gets packages */
+    struct billing_options billing;   /* mode BILLING_OFF: nobody is billed */
     struct outbound_options outbound; /* requests that the server makes itself */
     struct repos_options repos;       /* api_url NULL: no run gets a repository */
     const char *packages_warm;        /* sets to install ahead, see packages/warm.h; NULL: none */

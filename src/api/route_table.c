@@ -62,6 +62,12 @@ const struct route route_table[] = {
     {"/api/invitations/{id}/accept", "POST", ROUTE_SESSION, 0, route_invitation_accept, false},
     {"/auth/audit", "GET", ROUTE_SESSION, 0, route_my_audit, false},
 
+    {"/api/billing", "GET", ROUTE_CALLER, PERMIT_VIEW, route_billing_get, false},
+    {"/api/billing/checkout", "POST", ROUTE_CURRENT, PERMIT_BILL, route_billing_checkout, false},
+    {"/api/billing/portal", "POST", ROUTE_CURRENT, PERMIT_BILL, route_billing_portal, false},
+    {"/api/invoices", "GET", ROUTE_CURRENT, PERMIT_BILL, route_invoices_list, false},
+    {"/api/stripe/webhook", "POST", ROUTE_OPEN, 0, route_stripe_webhook, false},
+
     {"/", "GET", ROUTE_OPEN, 0, route_service, false},
     {"/healthz", "GET", ROUTE_OPEN, 0, route_health, false},
     {"/readyz", "GET", ROUTE_OPEN, 0, route_ready, false},

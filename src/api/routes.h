@@ -24,6 +24,11 @@ void route_health(struct call *call);
 void route_ready(struct call *call);
 void route_metrics(struct call *call);
 void route_contract(struct call *call);
+void route_billing_get(struct call *call);
+void route_billing_checkout(struct call *call);
+void route_billing_portal(struct call *call);
+void route_invoices_list(struct call *call);
+void route_stripe_webhook(struct call *call);
 
 void route_signin_request(struct call *call);
 void route_signin_request_short(struct call *call);

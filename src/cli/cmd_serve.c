@@ -12,6 +12,7 @@
 
 #include "api/app.h"
 #include "base/log.h"
+#include "cli/billing_setup.h"
 #include "cli/commands.h"
 #include "cli/confine.h"
 #include "cli/data_dir.h"
@@ -263,6 +264,8 @@ static int open_app(struct server *server, const char *database, struct dc_err *
 
     if (config_number(config, CONFIG_REPOS_ENABLED))
         options.repos.api_url = config_text(config, CONFIG_REPOS_API_URL);
+    if (billing_setup_read(config, &options.billing, err) < 0)
+        return -err->code;
     config_listen(config, server->host, &options.listen_port);
     options.listen_host = server->host;
     fill_limits(config, &server->network, &options.limits);

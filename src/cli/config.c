@@ -335,6 +335,12 @@ static bool env_matches(enum config_id id, const char *name, bool *ret_from_file
     *ret_from_file = false;
     if (key->alias && strcmp(key->alias, name) == 0)
         return true;
+    if (key->alias && key->type == CONFIG_SECRET &&
+        strncmp(name, key->alias, strlen(key->alias)) == 0 &&
+        strcmp(name + strlen(key->alias), "_FILE") == 0) {
+        *ret_from_file = true;
+        return true;
+    }
     config_env_name(id, own, sizeof(own));
     length = strlen(own);
     if (strncmp(own, name, length) != 0)

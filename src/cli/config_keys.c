@@ -298,4 +298,46 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                             "every project may then run. Empty: none."},
     [CONFIG_REPOS_CACHE_MB] = {"repos.cache_mb", CONFIG_NUMBER, 0, 4096, "64", NULL, NULL, false,
                                "MB", "Memory for repositories, which are kept for five minutes."},
+    [CONFIG_BILLING_MODE] =
+        {"billing.mode", CONFIG_CHOICE, 0, 0, "auto", "auto off stripe cloudevents", "BILLING",
+         false, "MODE",
+         "Who is told what was used: stripe, a receiver of cloudevents, or nobody (off). auto is "
+         "stripe when billing.stripe_key is set."},
+    [CONFIG_BILLING_STRIPE_KEY] = {"billing.stripe_key", CONFIG_SECRET, 0, 0, "", NULL,
+                                   "STRIPE_SECRET_KEY", false, "KEY",
+                                   "Stripe's secret key, or a restricted one."},
+    [CONFIG_BILLING_STRIPE_URL] = {"billing.stripe_url", CONFIG_TEXT, 0, 0,
+                                   "https://api.stripe.com", NULL, NULL, false, "URL",
+                                   "Where Stripe's API is."},
+    [CONFIG_BILLING_WEBHOOK_SECRET] = {"billing.webhook_secret", CONFIG_SECRET, 0, 0, "", NULL,
+                                       "STRIPE_WEBHOOK_SECRET", false, "SECRET",
+                                       "Signing secret of Stripe's webhook endpoint, whsec_…."},
+    [CONFIG_BILLING_WEBHOOK_SECRET_OLD] =
+        {"billing.webhook_secret_old", CONFIG_SECRET, 0, 0, "", NULL, NULL, false, "SECRET",
+         "The signing secret before it was rolled, taken besides."},
+    [CONFIG_BILLING_PRICE_ID] = {"billing.price_id", CONFIG_TEXT, 0, 0, "", NULL, "STRIPE_PRICE_ID",
+                                 false, "ID",
+                                 "Stripe's price of a run: metered, backed by a meter."},
+    [CONFIG_BILLING_CPU_PRICE_ID] = {"billing.cpu_price_id", CONFIG_TEXT, 0, 0, "", NULL,
+                                     "STRIPE_CPU_PRICE_ID", false, "ID",
+                                     "Stripe's price of a millisecond of CPU time. Empty: CPU time "
+                                     "is not billed."},
+    [CONFIG_BILLING_EVENTS_URL] = {"billing.events_url", CONFIG_TEXT, 0, 0, "", NULL, NULL, false,
+                                   "URL", "Where usage goes with billing.mode cloudevents."},
+    [CONFIG_BILLING_EVENTS_TOKEN] = {"billing.events_token", CONFIG_SECRET, 0, 0, "", NULL, NULL,
+                                     false, "TOKEN", "Bearer token for that receiver."},
+    [CONFIG_BILLING_EVENTS_FORMAT] =
+        {"billing.events_format", CONFIG_CHOICE, 0, 0, "cloudevents", "cloudevents lago", NULL,
+         false, "FORMAT",
+         "How usage is written there: cloudevents (OpenMeter and others) or lago."},
+    [CONFIG_BILLING_BATCH_SECONDS] = {"billing.batch_seconds", CONFIG_NUMBER, 1, 3600, "60", NULL,
+                                      NULL, false, "SECONDS",
+                                      "How often what was used is put into a batch and told."},
+    [CONFIG_BILLING_PER_SECOND] = {"billing.per_second", CONFIG_NUMBER, 1, 500, "10", NULL, NULL,
+                                   false, "N", "Most requests with usage in a second."},
+    [CONFIG_BILLING_LATE] = {"billing.late", CONFIG_CHOICE, 0, 0, "next", "next write-off", NULL,
+                             false, "ANSWER",
+                             "What becomes of usage whose invoice was final before it could be "
+                             "told: it counts in the next period (next), or nobody pays for it "
+                             "(write-off)."},
 };

@@ -23,6 +23,7 @@ struct claimed {
 struct history {
     struct store_worker *worker;
     struct claimed *claimed;
+    enum store_metering metering;
 };
 
 int history_open(struct store_worker *worker, struct history **ret_history, struct dc_err *err)
@@ -34,6 +35,11 @@ int history_open(struct store_worker *worker, struct history **ret_history, stru
     history->worker = worker;
     *ret_history = history;
     return 0;
+}
+
+void history_set_metering(struct history *history, enum store_metering metering)
+{
+    history->metering = metering;
 }
 
 void history_free(struct history *history)
@@ -385,6 +391,7 @@ int history_finish(struct history *history, const struct history_run *run,
         .price_run_micros = run->price_run_micros,
         .price_cpu_ms_micros = run->price_cpu_ms_micros,
         .amount_micros = history_amount_micros(run, result),
+        .metering = history->metering,
         .forget = request->no_store,
         .budgets = store_budgets_any(&run->budgets) ? &run->budgets : NULL,
         .costless = run->has_quota && is_costless(result),

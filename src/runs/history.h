@@ -20,6 +20,8 @@ struct history;
 /* worker: borrowed. */
 DC_MUST int history_open(struct store_worker *worker, struct history **ret_history,
                          struct dc_err *err);
+/* Which runs enter what is billed, from now on. At first: none. */
+void history_set_metering(struct history *history, enum store_metering metering);
 /* No task may be waiting. Writes that nobody waits for end with the worker. Accepts NULL. */
 void history_free(struct history *history);
 

@@ -13,6 +13,10 @@ enum { STORE_HASH_BYTES = 32 };
 /* Aborts the process when libcrypto cannot compute: there is no meaningful way on. */
 void store_sha256(const void *bytes, size_t length, uint8_t ret_hash[static STORE_HASH_BYTES]);
 
+/* HMAC (RFC 2104) of head and body, one after the other. */
+void store_hmac_sha256(const char *secret, const void *head, size_t head_length, const void *body,
+                       size_t body_length, uint8_t ret_mac[static STORE_HASH_BYTES]);
+
 /* The same piece by piece; for one thread at a time. */
 struct store_hash;
 struct store_hash *store_hash_new(void); /* NULL without memory */

@@ -318,7 +318,8 @@ static int finish(struct store_conn *conn, const struct store_run_result *result
                   struct dc_err *err)
 {
     if (update_run(conn, result, err) < 0 || insert_ledger(conn, result, err) < 0 ||
-        usage_add(conn, result, err) < 0)
+        usage_add(conn, result, err) < 0 ||
+        store_meter_add(conn, result->id, result->metering, err) < 0)
         return -err->code;
     if (result->budgets && usage_note_budgets(conn, result->budgets, result->finished_at, err) < 0)
         return -err->code;

@@ -14,6 +14,7 @@
 #include "base/uuid.h"
 #include "store/budgets.h"
 #include "store/hash.h"
+#include "store/metering.h"
 #include "store/store.h"
 
 enum {
@@ -100,6 +101,7 @@ struct store_run_result {
     int64_t price_cpu_ms_micros;
     int64_t amount_micros;
     const struct store_budgets *budgets; /* NULL: none */
+    enum store_metering metering;        /* whether it is to be told to a meter */
     bool costless;                       /* gives the reservation of the quota back */
     bool forget;                         /* store:false: keep the ledger row alone */
     bool release; /* drop the idempotency claim: a retry is to run again (sandbox_error) */

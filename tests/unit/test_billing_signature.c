@@ -1,0 +1,122 @@
+/* Stripe-Signature, against vectors made with openssl and Stripe's own client (see tests/stripe).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "billing/form.h"
+#include "billing/signature.h"
+#include "store/hash.h"
+
+#define STAMP 1795500000
+/* printf '1795500000.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_x */
+#define SIGNED "e696d2605717bd1944d0d51076eba366912020a2b684630ecac02a30352940e5"
+
+static const char body[] = "{\"id\":\"evt_1\"}";
+static const char *const secrets[] = {"whsec_other", "whsec_x"};
+
+static bool check_at(const char *header, int64_t now)
+{
+    return signature_valid(header, body, sizeof(body) - 1, secrets, now);
+}
+
+static bool check(const char *header)
+{
+    return check_at(header, STAMP);
+}
+
+static void test_valid(void **state)
+{
+    (void)state;
+    assert_true(check("t=1795500000,v1=" SIGNED));
+    assert_true(check("v1=" SIGNED ",t=1795500000"));
+    assert_true(check("t=1795500000,v0=00,v1=00,v1=" SIGNED ",v2=x"));
+    assert_true(check_at("t=1795500000,v1=" SIGNED, STAMP + 300));
+    assert_true(check_at("t=1795500000,v1=" SIGNED, STAMP - 300));
+}
+
+static void test_invalid(void **state)
+{
+    static const char *const headers[] = {
+        "",
+        ",",
+        "t",
+        "t=",
+        "v1=" SIGNED,
+        "t=1795500000",
+        "t=1795500000,v0=" SIGNED,
+        "t=1795500000,v1=" SIGNED "0",
+        "t=1795500001,v1=" SIGNED,
+        "t=01795500000,v1=" SIGNED,
+        "t=1795500000x,v1=" SIGNED,
+        "t=-1,v1=" SIGNED,
+        "t=9999999999999999999999,v1=" SIGNED,
+        "t=1795500000,t=1795500000,v1=" SIGNED,
+        "t=1795500000 ,v1=" SIGNED,
+        "t=1795500000,v1",
+    };
+
+    (void)state;
+    assert_false(check(NULL));
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+        if (check(headers[i]))
+            fail_msg("taken: %s", headers[i]);
+    assert_false(check_at("t=1795500000,v1=" SIGNED, STAMP + 301));
+    assert_false(check_at("t=1795500000,v1=" SIGNED, STAMP - 301));
+}
+
+static void test_without_secrets(void **state)
+{
+    static const char *const none[] = {NULL, ""};
+
+    (void)state;
+    assert_false(signature_valid("t=1795500000,v1=" SIGNED, body, sizeof(body) - 1, none, STAMP));
+}
+
+/* RFC 4231, cases 2 and 6. */
+static void test_hmac(void **state)
+{
+    static const uint8_t two[] = {0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e};
+    static const uint8_t six[] = {0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f};
+    static const char text[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+    char key[132];
+    uint8_t mac[STORE_HASH_BYTES];
+
+    (void)state;
+    store_hmac_sha256("Jefe", "what do ya want ", 16, "for nothing?", 12, mac);
+    assert_memory_equal(mac, two, sizeof(two));
+    memset(key, 0xaa, sizeof(key) - 1);
+    key[sizeof(key) - 1] = '\0';
+    store_hmac_sha256(key, text, sizeof(text) - 1, "", 0, mac);
+    assert_memory_equal(mac, six, sizeof(six));
+}
+
+static void test_form(void **state)
+{
+    struct dc_buf form;
+
+    (void)state;
+    dc_buf_init(&form, 256);
+    form_add(&form, "a[b][0]", "x y&z=\xc3\xa4/");
+    form_add_number(&form, "n", -5);
+    assert_string_equal(dc_buf_str(&form), "a[b][0]=x%20y%26z%3D%C3%A4%2F&n=-5");
+    dc_buf_release(&form);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_valid),
+        cmocka_unit_test(test_invalid),
+        cmocka_unit_test(test_without_secrets),
+        cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_form),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
