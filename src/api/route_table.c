@@ -37,6 +37,7 @@ const struct route route_table[] = {
     {"/api/projects/{id}", "PATCH", ROUTE_PROJECT, PERMIT_MANAGE, route_project_rename, false},
     {"/api/projects/{id}", "DELETE", ROUTE_PROJECT, PERMIT_OWN, route_project_delete, false},
     {"/api/projects/{id}/switch", "POST", ROUTE_PROJECT, PERMIT_VIEW, route_project_switch, false},
+    {"/api/projects/{id}/usage", "GET", ROUTE_PROJECT, PERMIT_VIEW, route_project_usage, false},
     {"/api/projects/{id}/keys", "GET", ROUTE_PROJECT, PERMIT_VIEW, route_project_keys_list, false},
     {"/api/projects/{id}/keys", "POST", ROUTE_PROJECT, PERMIT_KEYS, route_project_keys_create,
      false},

@@ -18,6 +18,7 @@ void route_run_get(struct call *call);
 void route_run_cancel(struct call *call);
 void route_runs_list(struct call *call);
 void route_usage(struct call *call);
+void route_project_usage(struct call *call);
 void route_usage_trends(struct call *call);
 void route_service(struct call *call);
 void route_health(struct call *call);

@@ -305,3 +305,80 @@ int store_usage_by(struct store_conn *conn, const char *project_id, int64_t peri
     }
     return read_rows(query, by == STORE_USAGE_DAY, ret_rows, ret_count, err);
 }
+
+int store_usage_ever(struct store_conn *conn, const char *project_id,
+                     struct store_usage_ever *ret_ever, struct dc_err *err)
+{
+    static const char sql[] = "SELECT COALESCE(SUM(runs), 0),"
+                              " COALESCE(SUM(CASE WHEN lang = 'python' THEN runs ELSE 0 END), 0),"
+                              " COALESCE(SUM(CASE WHEN lang = 'node' THEN runs ELSE 0 END), 0),"
+                              " COALESCE(SUM(CASE WHEN outcome = 'ok' THEN runs ELSE 0 END), 0)"
+                              " FROM usage_days WHERE project_id = $1 AND" COSTS;
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    if (db_step(query, &row, err) < 0)
+        return -err->code;
+    *ret_ever = (struct store_usage_ever){
+        .runs = db_int(query, 0),
+        .python_runs = db_int(query, 1),
+        .node_runs = db_int(query, 2),
+        .ok_runs = db_int(query, 3),
+    };
+    return 0;
+}
+
+static int read_recent(struct rows *rows, struct db_query *query, struct dc_err *err)
+{
+    struct store_recent *run = rows_add(rows, err);
+
+    if (!run)
+        return -err->code;
+    db_text(query, 0, run->id, sizeof(run->id));
+    db_text(query, 1, run->lang, sizeof(run->lang));
+    db_text(query, 2, run->outcome, sizeof(run->outcome));
+    run->exit_code = (int)db_int(query, 3);
+    run->duration_ms = db_int(query, 4);
+    run->created_at = db_int(query, 5);
+    if (rows_text(rows, query, 6, &run->request, err) < 0)
+        return -err->code;
+    return db_row_read(query, err);
+}
+
+int store_usage_recent(struct store_conn *conn, const char *project_id,
+                       struct store_recent **ret_runs, size_t *ret_count, struct dc_err *err)
+{
+    static const char sql[] =
+        "SELECT r.id, r.lang, r.outcome, r.exit_code, r.duration_ms, r.created_at,"
+        " CASE WHEN length(q.request) <= $1 THEN q.request ELSE NULL END"
+        " FROM runs r LEFT JOIN run_requests q ON q.run_id = r.id"
+        " WHERE r.project_id = $2 AND r.status = 'done'"
+        " ORDER BY r.created_at DESC, r.id DESC LIMIT $3";
+    static const size_t slots[] = {offsetof(struct store_recent, request)};
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    DC_AUTO(rows_release) struct rows rows;
+    void *data;
+    bool row;
+
+    rows_init(&rows, sizeof(struct store_recent));
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, STORE_RECENT_REQUEST_MAX_BYTES);
+    db_bind_text(query, 2, project_id);
+    db_bind_int(query, 3, STORE_RECENT_MAX);
+    for (;;) {
+        if (db_step(query, &row, err) < 0)
+            return -err->code;
+        if (!row)
+            break;
+        if (read_recent(&rows, query, err) < 0)
+            return -err->code;
+    }
+    if (rows_take(&rows, slots, 1, &data, ret_count, err) < 0)
+        return -err->code;
+    *ret_runs = data;
+    return 0;
+}

@@ -67,4 +67,32 @@ DC_MUST int store_usage_by(struct store_conn *conn, const char *project_id, int6
                            enum store_usage_by by, struct store_usage_row **ret_rows,
                            size_t *ret_count, struct dc_err *err);
 
+/* All that a project ever ran and that costs. */
+struct store_usage_ever {
+    int64_t runs;
+    int64_t python_runs;
+    int64_t node_runs;
+    int64_t ok_runs;
+};
+DC_MUST int store_usage_ever(struct store_conn *conn, const char *project_id,
+                             struct store_usage_ever *ret_ever, struct dc_err *err);
+
+enum { STORE_RECENT_MAX = 50, STORE_RECENT_REQUEST_MAX_BYTES = 256 * 1024 };
+
+/* A finished run with its inputs. */
+struct store_recent {
+    char id[DC_UUID_SIZE];
+    char lang[16];
+    char outcome[24];
+    int exit_code;
+    int64_t duration_ms;
+    int64_t created_at;
+    const char *request; /* JSON; NULL: not kept, or longer than STORE_RECENT_REQUEST_MAX_BYTES */
+};
+
+/* The last STORE_RECENT_MAX of a project, newest first; *ret_runs is malloc'ed, texts included. */
+DC_MUST int store_usage_recent(struct store_conn *conn, const char *project_id,
+                               struct store_recent **ret_runs, size_t *ret_count,
+                               struct dc_err *err);
+
 #endif

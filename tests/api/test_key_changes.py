@@ -113,3 +113,27 @@ def test_changes_are_audited(people, browser):
     browser.post(f"/api/keys/{made['id']}/roll")
     done = people.query("SELECT action FROM audit WHERE target = ? ORDER BY id", made["id"])
     assert [row[0] for row in done] == ["key.change", "key.roll"]
+
+
+def test_usage_of_a_project(people, contract):
+    one = Browser(people, contract)
+    project = one.sign_in("used@example.com")["project"]["id"]
+    empty = one.get(f"/api/projects/{project}/usage").json()
+    assert empty == {"total_runs": 0, "python_runs": 0, "nodejs_runs": 0, "success_rate": 0.0, "history": []}
+    long = "# " + "ä" * 600
+    for body in (
+        {"code": "print(1)", "lang": "python"},
+        {"code": "process.exit(3)", "lang": "node"},
+        {"files": [{"path": "a.py", "content": "x = 1"}, {"path": "main.py", "content": long}], "lang": "python"},
+    ):
+        assert one.post("/api/run", body).status_code == 200
+    usage = one.get(f"/api/projects/{project}/usage").json()
+    assert (usage["total_runs"], usage["python_runs"], usage["nodejs_runs"]) == (3, 2, 1)
+    assert usage["success_rate"] == 66.7
+    newest, middle, oldest = usage["history"]
+    assert newest["code_snippet"] == long[:500] + "..." and newest["status"] == "success"
+    assert middle["status"] == "error" and middle["exit_code"] == 3 and middle["language"] == "node"
+    assert oldest["code_snippet"] == "print(1)"
+    stranger = Browser(people, contract)
+    stranger.sign_in("stranger@example.com")
+    assert stranger.get(f"/api/projects/{project}/usage").status_code == 404
