@@ -132,4 +132,9 @@ DC_MUST int signin_use(struct accounts *accounts, const struct signin_use *use,
 DC_MUST int signin_link_by_hand(struct store_conn *conn, const char *email, uint32_t minutes,
                                 int64_t now, char ret_token[static TOKEN_SIZE], struct dc_err *err);
 
+/* In a transaction: deletes a person, and the projects that nobody else is in. What was metered and
+ * the audit log stay, without the address. DC_CONFLICT: others are left without an owner. */
+DC_MUST int accounts_delete_user(struct store_conn *conn, const struct store_user *user,
+                                 struct dc_err *err);
+
 #endif

@@ -19,6 +19,8 @@ const struct route route_table[] = {
     {"/auth/verify", "GET", ROUTE_OPEN, 0, route_signin_page, false},
     {"/auth/verify", "POST", ROUTE_OPEN, 0, route_signin_confirm, false},
     {"/auth/me", "GET", ROUTE_SESSION, 0, route_me, false},
+    {"/auth/me", "DELETE", ROUTE_SESSION, 0, route_me_delete, false},
+    {"/auth/export", "GET", ROUTE_SESSION, 0, route_me_export, false},
     {"/auth/logout", "POST", ROUTE_SESSION, 0, route_logout, false},
     {"/api/logout", "GET", ROUTE_SESSION, 0, route_logout, true},
     {"/auth/sessions", "GET", ROUTE_SESSION, 0, route_sessions_list, false},

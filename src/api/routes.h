@@ -36,6 +36,8 @@ void route_signin_request_short(struct call *call);
 void route_signin_page(struct call *call);
 void route_signin_confirm(struct call *call);
 void route_me(struct call *call);
+void route_me_delete(struct call *call);
+void route_me_export(struct call *call);
 void route_logout(struct call *call);
 void route_sessions_list(struct call *call);
 void route_sessions_end_others(struct call *call);

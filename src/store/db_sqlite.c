@@ -14,7 +14,7 @@
 #include "base/poison.h"
 
 enum {
-    DB_QUERIES_MAX = 64, /* distinct statements of the module, with room */
+    DB_QUERIES_MAX = 256, /* distinct statements of the module, with room; tools/check counts */
     DB_CACHE_KIB = 8192,
 };
 

@@ -192,7 +192,9 @@ static int delete_user(struct store_conn *conn, const struct store_user *user, s
 {
     static const char sql_audit[] = "UPDATE audit SET actor = 'deleted user', address = ''"
                                     " WHERE user_id = $1";
-    static const char sql_targets[] = "UPDATE audit SET target = 'deleted user' WHERE target = $1";
+    static const char sql_targets[] = "UPDATE audit SET target = 'deleted user' WHERE target = $1"
+                                      " OR substr(target, 1, length(CAST($1 AS TEXT)) + 2) ="
+                                      " CAST($1 AS TEXT) || ': '";
     static const char sql_links[] = "DELETE FROM links WHERE email = $1";
     static const char sql_mails[] = "DELETE FROM outbox WHERE recipient = $1";
     static const char sql_invitations[] = "DELETE FROM invitations WHERE email = $1";

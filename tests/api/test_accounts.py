@@ -307,3 +307,21 @@ def test_owners_and_admins(people, contract):
     assert admin.request("DELETE", f"{path}/{owner_id}").status_code == 200
     assert owner.get(f"/api/projects/{project}").status_code == 404
     assert owner.me()["project"] is None and owner.get("/api/runs").status_code == 404
+
+
+def test_export_and_deletion(people, browser):
+    me = browser.sign_in("leaving@example.com")
+    browser.post("/api/keys", {"name": "exported"})
+    whole = browser.get("/auth/export")
+    assert whole.headers["Content-Disposition"].startswith("attachment")
+    data = whole.json()
+    assert data["user"]["email"] == "leaving@example.com"
+    assert data["projects"][0]["apiKeys"][0]["name"] == "exported" and "sk_live_" + "0" not in whole.text
+    assert [e["action"] for e in data["audit"]][0] == "key.create" and len(data["sessions"]) == 1
+    assert browser.request("DELETE", "/auth/me").status_code == 400
+    assert browser.request("DELETE", "/auth/me", json={"email": "other@example.com"}).status_code == 400
+    assert browser.me()
+    assert browser.request("DELETE", "/auth/me", json={"email": "leaving@example.com"}).status_code == 200
+    assert "docle_session" not in browser.cookies
+    assert people.query("SELECT COUNT(*) FROM projects WHERE id = ?", me["project"]["id"]) == [(0,)]
+    assert browser.sign_in("leaving@example.com")["user"]["id"] != me["user"]["id"]
