@@ -9,7 +9,7 @@
 
 #include "base/poison.h"
 
-enum { TEXT_MAX = 256 };
+enum { TEXT_MAX = 256, EXTRA_MAX_BYTES = 32 * 1024 };
 
 void plan_run_limits(const struct call *call, struct run_limits *ret_limits)
 {
@@ -52,25 +52,28 @@ struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t use
 {
     bool free = call->plan == STORE_PLAN_FREE && !call->project_rules.runs_per_month;
     int64_t next = dc_month_begin(dc_month_add(dc_month_of(call->begun_ns), 1));
+    DC_AUTO(dc_buf_release) struct dc_buf extra;
+    DC_AUTO(dc_buf_release) struct dc_buf url;
     char message[TEXT_MAX];
-    char extra[TEXT_MAX];
     const char *kept;
 
     (void)snprintf(message, sizeof(message),
                    "The project has used its %" PRId64 " runs of this month (UTC); %s.", limit,
                    free ? "upgrade it, or wait for the next one"
                         : "ask the operator for more, or wait for the next one");
-    (void)snprintf(extra, sizeof(extra),
-                   ",\"limit\":%" PRId64 ",\"usage\":%" PRId64
-                   ",\"upgrade_url\":\"/dashboard/billing\"",
-                   limit, used);
+    dc_buf_init(&extra, EXTRA_MAX_BYTES);
+    dc_buf_init(&url, EXTRA_MAX_BYTES);
+    (void)dc_buf_printf(&url, "%s/dashboard/billing", call->app->options.accounts.app_url);
+    (void)dc_buf_printf(
+        &extra, ",\"limit\":%" PRId64 ",\"usage\":%" PRId64 ",\"upgrade_url\":", limit, used);
+    (void)dc_buf_json_string(&extra, dc_buf_str(&url), url.length);
     kept = dc_arena_copy(&call->arena, message, strlen(message));
     return (struct call_error){
         .status = 429,
         .error = free ? "Free tier limit exceeded" : "Monthly limit exceeded",
         .code = "quota_exceeded",
         .message = kept ? kept : "The runs of this month are used up.",
-        .extra = dc_arena_copy(&call->arena, extra, strlen(extra)),
+        .extra = dc_arena_copy(&call->arena, dc_buf_str(&extra), extra.length),
         .retry_after_s = (uint32_t)((next - call->begun_ns) / DC_NS_PER_S + 1),
     };
 }

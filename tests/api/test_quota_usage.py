@@ -37,7 +37,7 @@ def test_a_hundred_at_once_get_the_last_one(own_server):
     assert sorted(status for status, _ in answers) == [200] + [429] * 99
     refused = next(body for status, body in answers if status == 429)
     assert refused["error"] == "Free tier limit exceeded" and refused["code"] == "quota_exceeded"
-    assert refused["limit"] == 100 and refused["usage"] == 100 and refused["upgrade_url"].endswith("/dashboard/billing")
+    assert refused["limit"] == 100 and refused["usage"] == 100 and refused["upgrade_url"] == "http://localhost:8787/dashboard/billing"
     assert used(server) == 100 and server.query("SELECT COUNT(*) FROM ledger") == [(100,)]
     usage = requests.get(server.url("/api/usage"), headers=headers, timeout=PATIENCE_S).json()
     assert usage["runs"] == 100 and usage["cost"] == 0.1
