@@ -16,9 +16,11 @@ struct billing {
     struct await_flag hints_due;
     uv_timer_t timer; /* sets both once a second */
     bool timer_open;
-    bool flush;            /* batch now, whatever the clock says */
-    int64_t next_batch;    /* dc_now() */
-    int64_t refused_until; /* dc_now(): the meter does not take our key */
+    bool flush;             /* batch now, whatever the clock says */
+    int64_t next_batch;     /* dc_now() */
+    int64_t next_reconcile; /* dc_now() */
+    uint64_t drifts;        /* hours that did not agree */
+    int64_t refused_until;  /* dc_now(): the meter does not take our key */
 };
 
 /* What a sink made of one event. */
@@ -38,6 +40,9 @@ void sink_events_send(struct billing *billing, const struct store_meter_event *e
 DC_MUST int refresh_subscription(struct billing *billing, const char *id, struct dc_err *err);
 DC_MUST int refresh_invoice(struct billing *billing, const char *id, bool failed,
                             struct dc_err *err);
+
+/* Compares with the meter; suspends for long. */
+void billing_reconcile(struct billing *billing);
 
 /* In test builds: DOCLE_TEST_BILLING_DIES=NAME kills the process here. */
 void billing_crash_point(const char *name);

@@ -24,6 +24,8 @@ enum {
     IDENTIFIER_H = 23,   /* that the meter surely remembers an identifier */
     TIMESTAMP_DAYS = 34, /* that the meter takes a moment in the past; it says 35 */
     BACKOFF_MAX_S = 600,
+    RECONCILE_S = 3600,
+    FIRST_RECONCILE_S = 5,
     DENIED_S = 300, /* pause after the meter did not take our key */
 };
 
@@ -207,6 +209,7 @@ void billing_run_metering(struct billing *billing)
 {
     struct dc_err err;
 
+    billing->next_reconcile = dc_now() + SECONDS(FIRST_RECONCILE_S);
     /* What a server before us had claimed is ours now: it is gone, the file is locked. */
     if (await_store(billing->worker, AWAIT_WRITE, run_hurry, NULL, &err) < 0)
         dc_log_err(DC_LOG_WARN, NULL, &err, "usage under way waits for its claims to run out");
@@ -218,6 +221,10 @@ void billing_run_metering(struct billing *billing)
         }
         if (dc_now() >= billing->refused_until)
             send_due(billing);
+        if (billing->options.mode == BILLING_STRIPE && dc_now() >= billing->next_reconcile) {
+            billing->next_reconcile = dc_now() + SECONDS(RECONCILE_S);
+            billing_reconcile(billing);
+        }
         await_flag_wait(&billing->metering_due);
     }
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "billing/form.h"
+#include "billing/meters.h"
 #include "billing/signature.h"
 #include "store/hash.h"
 
@@ -108,6 +109,32 @@ static void test_form(void **state)
     dc_buf_release(&form);
 }
 
+static void test_judging(void **state)
+{
+    static const struct {
+        struct store_meter_hour hour;
+        int64_t shown;
+        bool settled;
+        enum meter_judgement wanted;
+    } rows[] = {
+        {{.acked = 5}, 5, true, METER_EQUAL},
+        {{.acked = 5}, 5, false, METER_EQUAL},
+        {{.acked = 5}, 4, false, METER_UNDER_WAY}, /* it adds up later */
+        {{.acked = 5}, 4, true, METER_DRIFT},
+        {{.acked = 5}, 6, true, METER_DRIFT},
+        {{.acked = 5, .open = 1}, 4, true, METER_UNDER_WAY},
+        {{.acked = 5, .ambiguous = 2}, 7, false, METER_RECEIVED},
+        {{.acked = 5, .ambiguous = 2}, 5, false, METER_UNDER_WAY},
+        {{.acked = 5, .ambiguous = 2}, 5, true, METER_MISSING},
+        {{.acked = 5, .ambiguous = 2}, 6, true, METER_DRIFT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(meters_judge(&rows[i].hour, rows[i].shown, rows[i].settled),
+                         rows[i].wanted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_without_secrets),
         cmocka_unit_test(test_hmac),
         cmocka_unit_test(test_form),
+        cmocka_unit_test(test_judging),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
