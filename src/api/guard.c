@@ -78,6 +78,12 @@ static bool check_origin(struct call *call, const struct store_key *key)
     return false;
 }
 
+bool guard_is_preflight(const struct call *call)
+{
+    return strcmp(call->method, "OPTIONS") == 0 &&
+           call_header(call, "Access-Control-Request-Method") != NULL;
+}
+
 void guard_preflight(struct call *call)
 {
     DC_AUTO(dc_buf_release) struct dc_buf body = {0};

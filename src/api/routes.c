@@ -117,7 +117,7 @@ static size_t answer(struct call *call)
         if ((first > 0 && same_path(first - 1, first)) ||
             !matches(route_table[first].path, call->path, &parts))
             continue;
-        if (strcmp(call->method, "OPTIONS") == 0 && route_table[first].access == ROUTE_CALLER) {
+        if (route_table[first].access == ROUTE_CALLER && guard_is_preflight(call)) {
             guard_preflight(call);
             return first;
         }
