@@ -22,8 +22,8 @@ bool guard_open(struct call *call);
 /* The rate of an end user. False: *ret_failure is the answer; its texts are of the call's arena. */
 bool guard_user(struct call *call, const char *user_id, struct call_error *ret_failure);
 
-/* Is this a browser's question whether a page may send a request? By the Fetch standard: OPTIONS with
- * the method that it would have. */
+/* Is this a browser's question whether a page may send a request? By the Fetch standard: OPTIONS
+ * with the method that it would have. */
 bool guard_is_preflight(const struct call *call);
 
 /* Answers a browser's question whether a page may send a request. Any key's domains count, since
