@@ -523,6 +523,27 @@ const char *config_default_text(enum config_id id, struct dc_arena *arena)
     return dc_arena_copy(arena, path, strlen(path));
 }
 
+/* On another port the links in mails would otherwise lead nowhere. */
+static int follow_port(struct config *config, struct dc_err *err)
+{
+    char host[64];
+    char url[64];
+    const char *kept;
+    uint16_t port;
+
+    if (config->values[CONFIG_APP_URL].source != CONFIG_FROM_DEFAULT)
+        return 0;
+    config_listen(config, host, &port);
+    if (!port) /* the kernel's choice is not known yet */
+        return 0;
+    (void)snprintf(url, sizeof(url), "http://localhost:%u", (unsigned)port);
+    kept = dc_arena_copy(&config->arena, url, strlen(url));
+    if (!kept)
+        return fail_memory(err);
+    config->values[CONFIG_APP_URL].text = kept;
+    return 0;
+}
+
 int config_load(struct config *config, char *const *environment, struct dc_err *err)
 {
     if (load_environment(config, environment, err) < 0 || load_file(config, err) < 0)
@@ -539,7 +560,7 @@ int config_load(struct config *config, char *const *environment, struct dc_err *
         if (take_value(config, id, text, CONFIG_FROM_DEFAULT, err) < 0)
             return dc_context(err, "default of %s", config_keys[id].name);
     }
-    return 0;
+    return follow_port(config, err);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

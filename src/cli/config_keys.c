@@ -239,10 +239,10 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                  "once, at the start."},
     [CONFIG_APP_NAME] = {"app.name", CONFIG_TEXT, 0, 0, "Docle", NULL, "APP_NAME", false, "TEXT",
                          "What this service is called in mails and pages."},
-    [CONFIG_APP_URL] = {"app.url", CONFIG_TEXT, 0, 0, "http://localhost:8787", NULL, "APP_URL",
-                        false, "URL",
-                        "Address that people open in their browsers, without a path. With https "
-                        "cookies are for HTTPS alone."},
+    [CONFIG_APP_URL] =
+        {"app.url", CONFIG_TEXT, 0, 0, "http://localhost:8787", NULL, "APP_URL", false, "URL",
+         "Address that people open in their browsers, without a path; where it is not "
+         "set, the port is that of listen. With https cookies are for HTTPS alone."},
     [CONFIG_AUTH_SIGNUP] = {"auth.signup", CONFIG_CHOICE, 0, 0, "invite",
                             "open domains invite closed", NULL, false, "WHO",
                             "Who may make an account: open (anybody), domains (addresses of "

@@ -108,6 +108,34 @@ static void flag_beats_environment_beats_file(void **state)
     free(path);
 }
 
+static void the_applications_address_follows_the_port(void **state)
+{
+    static const struct {
+        const char *listen, *own, *wanted;
+    } cases[] = {
+        {NULL, NULL, "http://localhost:8787"},
+        {"127.0.0.1:9001", NULL, "http://localhost:9001"},
+        {"[::1]:9001", NULL, "http://localhost:9001"},
+        {"127.0.0.1:0", NULL, "http://localhost:8787"},
+        {"127.0.0.1:9001", "https://code.example", "https://code.example"},
+    };
+    char *const environment[] = {NULL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        DC_AUTO(config_release) struct config config;
+        struct dc_err err;
+
+        config_init(&config);
+        if (cases[i].listen)
+            assert_int_equal(config_set(&config, CONFIG_LISTEN, cases[i].listen, &err), 0);
+        if (cases[i].own)
+            assert_int_equal(config_set(&config, CONFIG_APP_URL, cases[i].own, &err), 0);
+        assert_int_equal(config_load(&config, environment, &err), 0);
+        assert_string_equal(config_text(&config, CONFIG_APP_URL), cases[i].wanted);
+    }
+}
+
 static void the_file_is_named_by_the_environment(void **state)
 {
     char *path = write_file("slots = 10\n");
@@ -321,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_valid),
         cmocka_unit_test(flag_beats_environment_beats_file),
+        cmocka_unit_test(the_applications_address_follows_the_port),
         cmocka_unit_test(the_file_is_named_by_the_environment),
         cmocka_unit_test(a_named_file_must_exist),
         cmocka_unit_test(unknown_keys_are_refused_with_the_nearest),
