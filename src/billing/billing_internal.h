@@ -41,6 +41,9 @@ DC_MUST int refresh_subscription(struct billing *billing, const char *id, struct
 DC_MUST int refresh_invoice(struct billing *billing, const char *id, bool failed,
                             struct dc_err *err);
 
+/* Takes events of the last days that no webhook told; suspends. */
+void billing_catch_up(struct billing *billing);
+
 /* Compares with the meter; suspends for long. */
 void billing_reconcile(struct billing *billing);
 

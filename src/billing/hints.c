@@ -8,9 +8,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "billing/billing_internal.h"
+#include "billing/form.h"
 
 #include "base/poison.h"
 
+/* Stripe delivers for three days; what was handled is remembered for longer than it is listed. */
+#define MISSED_NS (INT64_C(3) * 24 * 3600 * DC_NS_PER_S)
+#define KEPT_NS (INT64_C(40) * 24 * 3600 * DC_NS_PER_S)
+
+enum { PAGES_MAX = 50 };
 enum { BACKOFF_FIRST_S = 2, BACKOFF_MAX_S = 3600, ATTEMPTS_MAX = 40 };
 
 static bool starts(const char *text, const char *prefix)
@@ -45,35 +51,27 @@ static const char *hinted(const json_t *event, const char *type)
     return NULL;
 }
 
-static int read_event(const char *body, size_t length, struct adding *adding, struct dc_err *err)
+static int read_event(const json_t *event, struct adding *adding, struct dc_err *err)
 {
-    json_t *event = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
     const char *id = stripe_text(event, "id");
     const char *type = stripe_text(event, "type");
     const char *object_id = type ? hinted(event, type) : NULL;
-    int result = 0;
 
     if (!stripe_id_valid(id) || !type || strlen(type) >= sizeof(adding->type))
-        result = dc_fail(err, DC_INVALID, 0, "the body is no event of Stripe's");
-    else if (object_id && stripe_id_valid(object_id)) {
+        return dc_fail(err, DC_INVALID, 0, "the body is no event of Stripe's");
+    if (object_id && stripe_id_valid(object_id)) {
         (void)snprintf(adding->id, sizeof(adding->id), "%s", id);
         (void)snprintf(adding->type, sizeof(adding->type), "%s", type);
         (void)snprintf(adding->object_id, sizeof(adding->object_id), "%s", object_id);
     }
-    json_decref(event);
-    return result;
+    return 0;
 }
 
-int billing_webhook(struct billing *billing, const char *signature, const char *body, size_t length,
-                    bool *ret_valid, struct dc_err *err)
+static int keep(struct billing *billing, const json_t *event, struct dc_err *err)
 {
     struct adding adding = {0};
 
-    *ret_valid = signature_valid(signature, body, length, billing->options.webhook_secrets,
-                                 dc_wall_now() / DC_NS_PER_S);
-    if (!*ret_valid)
-        return 0;
-    if (read_event(body, length, &adding, err) < 0)
+    if (read_event(event, &adding, err) < 0)
         return -err->code;
     if (!*adding.object_id)
         return 0;
@@ -82,6 +80,75 @@ int billing_webhook(struct billing *billing, const char *signature, const char *
     if (adding.new)
         await_flag_set(&billing->hints_due);
     return 0;
+}
+
+int billing_webhook(struct billing *billing, const char *signature, const char *body, size_t length,
+                    bool *ret_valid, struct dc_err *err)
+{
+    json_t *event;
+    int result;
+
+    *ret_valid = signature_valid(signature, body, length, billing->options.webhook_secrets,
+                                 dc_wall_now() / DC_NS_PER_S);
+    if (!*ret_valid)
+        return 0;
+    event = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
+    result = keep(billing, event, err);
+    json_decref(event);
+    return result;
+}
+
+/* ---- what did not arrive ---- */
+
+static int run_purge(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    (void)arg;
+    return store_stripe_events_purge(conn, dc_wall_now() - KEPT_NS, err);
+}
+
+/* One page of events since a moment, newest first, behind `after`; *ret_more: there are others. */
+static int catch_up_page(struct billing *billing, int64_t since_s, char *after, bool *ret_more,
+                         struct dc_err *err)
+{
+    DC_AUTO(stripe_answer_release) struct stripe_answer answer = {0};
+    DC_AUTO(dc_buf_release) struct dc_buf form = {0};
+    const json_t *data;
+    const char *last;
+
+    dc_buf_init(&form, FORM_MAX_BYTES);
+    form_add(&form, "limit", "100");
+    form_add_number(&form, "created[gte]", since_s);
+    if (*after)
+        form_add(&form, "starting_after", after);
+    if (stripe_call(&billing->stripe, "GET", "/v1/events", &form, NULL, &answer, err) < 0)
+        return -err->code;
+    data = stripe_member(answer.body, "data");
+    for (size_t i = 0; i < json_array_size(data); i++)
+        if (keep(billing, json_array_get(data, i), err) < 0 && err->code != DC_INVALID)
+            return -err->code;
+    last = json_array_size(data)
+               ? stripe_text(json_array_get(data, json_array_size(data) - 1), "id")
+               : NULL;
+    *ret_more = stripe_id_valid(last) && json_is_true(stripe_member(answer.body, "has_more"));
+    (void)snprintf(after, STORE_CUSTOMER_SIZE, "%s", *ret_more ? last : "");
+    return 0;
+}
+
+void billing_catch_up(struct billing *billing)
+{
+    int64_t since_s = (dc_wall_now() - MISSED_NS) / DC_NS_PER_S;
+    char after[STORE_CUSTOMER_SIZE] = "";
+    bool more = true;
+    struct dc_err err;
+
+    for (int page = 0; more && page < PAGES_MAX && !billing->stopping; page++) {
+        if (catch_up_page(billing, since_s, after, &more, &err) < 0) {
+            dc_log_err(DC_LOG_WARN, NULL, &err, "Stripe's events could not be listed");
+            return;
+        }
+    }
+    if (await_store(billing->worker, AWAIT_WRITE, run_purge, NULL, &err) < 0)
+        dc_log_err(DC_LOG_WARN, NULL, &err, "old webhooks could not be deleted");
 }
 
 /* ---- acting ---- */

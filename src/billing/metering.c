@@ -223,6 +223,7 @@ void billing_run_metering(struct billing *billing)
             send_due(billing);
         if (billing->options.mode == BILLING_STRIPE && dc_now() >= billing->next_reconcile) {
             billing->next_reconcile = dc_now() + SECONDS(RECONCILE_S);
+            billing_catch_up(billing);
             billing_reconcile(billing);
         }
         await_flag_wait(&billing->metering_due);

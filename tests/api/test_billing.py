@@ -185,6 +185,19 @@ def test_webhooks_repeated_and_in_any_order(shop, client):
     assert count == len({e["id"] for e in events if not e["type"].startswith("customer.created")})
 
 
+def test_without_webhooks(shop):
+    """They never arrive; the list of events is read instead."""
+    opened = shop()
+    opened.stripe.webhook_url = None
+    session = opened.sign_in().post("/api/billing/checkout").json()["url"].rsplit("/", 1)[1]
+    opened.stripe.account.complete_checkout(session)
+    assert opened.server.stop() == 0
+    opened.server.start()
+    wait_for(lambda: opened.plan() == "pro", "the subscription is found")
+    (once,), = opened.server.query("SELECT COUNT(*) FROM stripe_events")
+    assert once == 2
+
+
 def test_one_customer_however_many_ask(shop, client):
     opened = shop()
     opened.sign_in()
