@@ -4,12 +4,12 @@
 
 #include "base/poison.h"
 
-/* Indices of the choices of billing.mode. */
+/* Indices of the choices of billing. */
 enum { MODE_AUTO, MODE_OFF, MODE_STRIPE, MODE_CLOUDEVENTS };
 
-static enum billing_mode choose(const struct config *config)
+enum billing_mode billing_setup_mode(const struct config *config)
 {
-    switch (config_number(config, CONFIG_BILLING_MODE)) {
+    switch (config_number(config, CONFIG_BILLING)) {
     case MODE_STRIPE:
         return BILLING_STRIPE;
     case MODE_CLOUDEVENTS:
@@ -27,7 +27,7 @@ static int check_stripe(const struct billing_options *options, struct dc_err *er
 
     if (strncmp(key, "sk_", 3) != 0 && strncmp(key, "rk_", 3) != 0)
         return dc_fail(err, DC_INVALID, 0,
-                       "billing.mode is stripe: STRIPE_SECRET_KEY must be a key that begins with "
+                       "billing is stripe: STRIPE_SECRET_KEY must be a key that begins with "
                        "sk_ or rk_");
     for (int i = 0; i < STORE_METERS; i++)
         if (options->prices[i] && !stripe_id_valid(options->prices[i]))
@@ -40,7 +40,7 @@ int billing_setup_read(const struct config *config, struct billing_options *ret_
                        struct dc_err *err)
 {
     struct billing_options options = {
-        .mode = choose(config),
+        .mode = billing_setup_mode(config),
         .webhook_secrets = {config_text_or_null(config, CONFIG_BILLING_WEBHOOK_SECRET),
                             config_text_or_null(config, CONFIG_BILLING_WEBHOOK_SECRET_OLD)},
         .prices = {config_text_or_null(config, CONFIG_BILLING_PRICE_ID),
@@ -58,7 +58,7 @@ int billing_setup_read(const struct config *config, struct billing_options *ret_
         options.token = config_text_or_null(config, CONFIG_BILLING_EVENTS_TOKEN);
         if (!options.url)
             return dc_fail(err, DC_INVALID, 0,
-                           "billing.mode is cloudevents: set billing.events_url to where usage is "
+                           "billing is cloudevents: set billing.events_url to where usage is "
                            "to go");
     } else {
         options.url = config_text(config, CONFIG_BILLING_STRIPE_URL);

@@ -71,7 +71,7 @@ static int ask(struct asking *asking, struct dc_err *err)
     if (billing_setup_read(asking->config, &asking->options, err) < 0)
         return -err->code;
     if (asking->options.mode != BILLING_STRIPE)
-        return dc_fail(err, DC_INVALID, 0, "billing.mode is not stripe: set STRIPE_SECRET_KEY");
+        return dc_fail(err, DC_INVALID, 0, "billing is not stripe: set STRIPE_SECRET_KEY");
     if (outbound_new(&options, &asking->outbound, err) < 0)
         return -err->code;
     if (uv_loop_init(&asking->loop) < 0) {
@@ -184,7 +184,7 @@ static int run_setup(struct cli_call *call, struct dc_err *err)
 }
 
 #define ASK_SETTINGS                                                                               \
-    (CLI_SETTING(CONFIG_DATA_DIR) | CLI_SETTING(CONFIG_BILLING_MODE) |                             \
+    (CLI_SETTING(CONFIG_DATA_DIR) | CLI_SETTING(CONFIG_BILLING) |                                  \
      CLI_SETTING(CONFIG_BILLING_STRIPE_KEY) | CLI_SETTING(CONFIG_BILLING_STRIPE_URL))
 
 const struct cli_command command_billing_setup = {

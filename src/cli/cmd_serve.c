@@ -114,10 +114,12 @@ static void fill_rates(const struct config *config, struct app_rates *rates)
     };
 }
 
-static void fill_plans(const struct config *config, struct plan_limits *plans)
+/* billing does not change while the server runs; a reload has no secrets to tell it by. */
+static void fill_plans(const struct config *config, enum billing_mode billing,
+                       struct plan_limits *plans)
 {
     *plans = (struct plan_limits){
-        .billing = config_number(config, CONFIG_BILLING) != 0,
+        .billing = billing != BILLING_OFF,
         .free_runs = config_number(config, CONFIG_FREE_RUNS),
         .free_timeout_ms = config_number(config, CONFIG_FREE_TIMEOUT_MS),
         .free_memory_mb = config_number(config, CONFIG_FREE_MEMORY_MB),
@@ -198,7 +200,7 @@ static void on_reload(struct app *app, void *context)
         limits.network = NULL; /* no relay was started */
     fill_share(&config, &share);
     fill_rates(&config, &rates);
-    fill_plans(&config, &plans);
+    fill_plans(&config, billing_setup_mode(&server->call->config), &plans);
     app_set_limits(app, &limits, &share, &rates, &plans, &price);
 }
 
@@ -273,7 +275,7 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         launch_engine_network(config, &options.engine);
     fill_share(config, &options.share);
     fill_rates(config, &options.rates);
-    fill_plans(config, &options.plans);
+    fill_plans(config, billing_setup_mode(config), &options.plans);
     if (fill_price(config, &options.price, err) < 0)
         return -err->code;
     if (app_open(&options, &server->keeper, &server->app, err) < 0)

@@ -58,9 +58,11 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_PROJECT_QUEUED] = {"project.queued", CONFIG_NUMBER, 1, 100000, "100", NULL, NULL, true,
                                "N", "Runs of one project that may wait; beyond, 429."},
     [CONFIG_BILLING] =
-        {"billing", CONFIG_CHOICE, 0, 0, "off", "off stripe cloudevents", "BILLING", true, "HOW",
-         "Whether plans limit projects: off, stripe or cloudevents. While it is off, "
-         "plans limit nothing, unless plans.free_runs is set."},
+        {"billing", CONFIG_CHOICE, 0, 0, "auto", "auto off stripe cloudevents", "BILLING", false,
+         "HOW",
+         "Who is told what was used: stripe, a receiver of cloudevents, or nobody (off); auto is "
+         "stripe when billing.stripe_key is set. While it is off, plans limit nothing, unless "
+         "plans.free_runs is set."},
     [CONFIG_FREE_RUNS] = {"plans.free_runs", CONFIG_NUMBER, 0, 1000000000, "0", NULL,
                           "FREE_TIER_RUNS_LIMIT", true, "N",
                           "Runs of a project on the plan free in a UTC month; beyond, 429. 0: 100 "
@@ -298,11 +300,6 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                             "every project may then run. Empty: none."},
     [CONFIG_REPOS_CACHE_MB] = {"repos.cache_mb", CONFIG_NUMBER, 0, 4096, "64", NULL, NULL, false,
                                "MB", "Memory for repositories, which are kept for five minutes."},
-    [CONFIG_BILLING_MODE] =
-        {"billing.mode", CONFIG_CHOICE, 0, 0, "auto", "auto off stripe cloudevents", "BILLING",
-         false, "MODE",
-         "Who is told what was used: stripe, a receiver of cloudevents, or nobody (off). auto is "
-         "stripe when billing.stripe_key is set."},
     [CONFIG_BILLING_STRIPE_KEY] = {"billing.stripe_key", CONFIG_SECRET, 0, 0, "", NULL,
                                    "STRIPE_SECRET_KEY", false, "KEY",
                                    "Stripe's secret key, or a restricted one."},
@@ -323,7 +320,7 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                      "Stripe's price of a millisecond of CPU time. Empty: CPU time "
                                      "is not billed."},
     [CONFIG_BILLING_EVENTS_URL] = {"billing.events_url", CONFIG_TEXT, 0, 0, "", NULL, NULL, false,
-                                   "URL", "Where usage goes with billing.mode cloudevents."},
+                                   "URL", "Where usage goes with billing cloudevents."},
     [CONFIG_BILLING_EVENTS_TOKEN] = {"billing.events_token", CONFIG_SECRET, 0, 0, "", NULL, NULL,
                                      false, "TOKEN", "Bearer token for that receiver."},
     [CONFIG_BILLING_EVENTS_FORMAT] =

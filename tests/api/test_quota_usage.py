@@ -69,7 +69,7 @@ def test_what_costs_nothing_is_given_back(own_server, make_client):
 
 
 def test_plans_have_ceilings_with_billing(own_server, make_client):
-    server = own_server("--billing", "stripe", "--plans-free-timeout-ms", "1000")
+    server = own_server("--billing", "cloudevents", "--billing-events-url", "http://127.0.0.1:9/", "--plans-free-timeout-ms", "1000")
     client = make_client(server, server.create_key()["key"])
     result = client.run("print(1)")
     assert result["limits_applied"]["timeoutMs"] == 1000
