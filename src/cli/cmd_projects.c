@@ -5,9 +5,9 @@
 #include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/data_dir.h"
+#include "cli/project_find.h"
 #include "store/audit.h"
 #include "store/members.h"
-#include "store/projects.h"
 
 #include "base/poison.h"
 
@@ -115,16 +115,22 @@ struct project_change {
     struct store_project project;
 };
 
+int project_find(struct store_conn *conn, const char *wanted, struct store_project *ret_project,
+                 struct dc_err *err)
+{
+    int found = dc_uuid_valid(wanted) ? store_project_get(conn, wanted, ret_project, err)
+                                      : store_project_find(conn, wanted, ret_project, err);
+
+    return found < 0 ? dc_context(err, "'%.64s'", wanted) : 0;
+}
+
 static int run_change(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     struct project_change *change = arg;
     struct store_project *project = &change->project;
-    int found = dc_uuid_valid(change->wanted)
-                    ? store_project_get(conn, change->wanted, project, err)
-                    : store_project_find(conn, change->wanted, project, err);
 
-    if (found < 0)
-        return dc_context(err, "'%.64s'", change->wanted);
+    if (project_find(conn, change->wanted, project, err) < 0)
+        return -err->code;
     if ((change->sets_plan
              ? store_project_set_plan(conn, project->id, change->plan, err)
              : store_project_suspend(conn, project->id, change->suspended_at, err)) < 0)

@@ -152,6 +152,7 @@ static void print_user(const struct store_user *user, struct dc_buf *out)
                   user->operator? "  (operator)" : "");
 }
 
+/* Without the brace at the end. */
 static void print_user_json(const struct store_user *user, struct dc_buf *out)
 {
     dc_buf_byte(out, '{');
@@ -161,7 +162,7 @@ static void print_user_json(const struct store_user *user, struct dc_buf *out)
     json_time(out, "createdAt", user->created_at);
     json_time(out, "seenAt", user->seen_at);
     json_time(out, "suspendedAt", user->suspended_at);
-    dc_buf_printf(out, "\"operator\":%s}", user->operator? "true" : "false");
+    dc_buf_printf(out, "\"operator\":%s", user->operator? "true" : "false");
 }
 
 static int run_list(struct cli_call *call, struct dc_err *err)
@@ -189,6 +190,7 @@ static int run_list(struct cli_call *call, struct dc_err *err)
         }
         dc_buf_text(&out, i ? "," : "");
         print_user_json(&list[i], &out);
+        dc_buf_byte(&out, '}');
     }
     dc_buf_text(&out, users.json ? "]\n" : "");
     return cli_output(&out, err);
@@ -200,6 +202,80 @@ const struct cli_command command_users_list = {
     .options = json_options,
     .settings = CLI_SETTING(CONFIG_DATA_DIR),
     .run = run_list,
+};
+
+/* --- users show ------------------------------------------------------------------------------ */
+
+static void print_whole_user(const struct store_user *user, const struct store_member *members,
+                             size_t count, struct dc_buf *out)
+{
+    char moment[25];
+
+    dc_format_iso8601(user->created_at, moment);
+    dc_buf_printf(out, "%s%s\n\nid: %s\nname: %s\ncreated: %s\n", user->email,
+                  user->operator? " (operator)" : "", user->id, user->name, moment);
+    if (user->seen_at)
+        dc_format_iso8601(user->seen_at, moment);
+    dc_buf_printf(out, "last sign-in: %s\n", user->seen_at ? moment : "never");
+    if (user->suspended_at) {
+        dc_format_iso8601(user->suspended_at, moment);
+        dc_buf_printf(out, "suspended: %s\n", moment);
+    }
+    dc_buf_text(out, count ? "projects:\n" : "projects: none\n");
+    for (size_t i = 0; i < count; i++)
+        dc_buf_printf(out, "  %s  %-10s  %s\n", members[i].project_id, members[i].role,
+                      members[i].project_name);
+}
+
+static void print_whole_user_json(const struct store_user *user, const struct store_member *members,
+                                  size_t count, struct dc_buf *out)
+{
+    print_user_json(user, out);
+    dc_buf_text(out, ",\"projects\":[");
+    for (size_t i = 0; i < count; i++) {
+        dc_buf_text(out, i ? ",{" : "{");
+        json_text(out, "id", members[i].project_id);
+        json_text(out, "name", members[i].project_name);
+        dc_buf_printf(out, "\"role\":\"%s\"}", members[i].role);
+    }
+    dc_buf_text(out, "]}\n");
+}
+
+static int run_show(struct cli_call *call, struct dc_err *err)
+{
+    DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
+    DC_AUTO(dc_free) struct store_member *members = NULL;
+    DC_AUTO(dc_buf_release) struct dc_buf out = {0};
+    struct users_call users = {0};
+    struct store_user user;
+    char email[STORE_EMAIL_SIZE];
+    size_t count;
+    int result = cli_parse(call, take, &users, err);
+
+    if (result)
+        return result < 0 ? result : CLI_OK;
+    if (cli_operands(call, 1, err) < 0 || read_email(call->argv[0], email, err) < 0 ||
+        data_dir_open_store(&call->config, &conn, err) < 0)
+        return -err->code;
+    if (store_user_find(conn, email, &user, err) < 0)
+        return dc_context(err, "'%s'", email);
+    if (store_members_list(conn, NULL, user.id, &members, &count, err) < 0)
+        return -err->code;
+    dc_buf_init(&out, CLI_OUTPUT_MAX_BYTES);
+    if (users.json)
+        print_whole_user_json(&user, members, count, &out);
+    else
+        print_whole_user(&user, members, count, &out);
+    return cli_output(&out, err);
+}
+
+const struct cli_command command_users_show = {
+    .name = "users show",
+    .operands = "EMAIL",
+    .summary = "Show a person and the projects that he is in.",
+    .options = json_options,
+    .settings = CLI_SETTING(CONFIG_DATA_DIR),
+    .run = run_show,
 };
 
 /* --- users suspend, users delete ------------------------------------------------------------- */

@@ -52,6 +52,48 @@ def test_suspension(own_server, contract, make_client):
     assert server.docle("users", "suspend", "none@example.com", check=False).returncode != 0
 
 
+def test_show_and_limits(own_server, contract, make_client):
+    server = own_server("--auth-signup", "open", *UNLIMITED)
+    person = Browser(server, contract)
+    project = person.sign_in("a@example.com")["project"]
+    key = make_client(server, person.post("/api/keys", {"name": "k"}).json()["key"])
+
+    shown = json.loads(server.docle("users", "show", "A@example.com", "--json").stdout)
+    assert (shown["email"], shown["suspendedAt"]) == ("a@example.com", None)
+    assert [(p["id"], p["name"], p["role"]) for p in shown["projects"]] == [(project["id"], project["name"], "owner")]
+    assert project["id"] in server.docle("users", "show", "a@example.com").stdout
+    missing = server.docle("users", "show", "none@example.com", check=False)
+    assert missing.returncode != 0 and "none@example.com" in missing.stderr
+
+    def limits(*options):
+        return json.loads(server.docle("projects", "limits", project["id"], *options, "--json").stdout)["limits"]
+
+    key.run("print(1)")
+    agreed = limits("--runs-per-month", "1", "--timeout-ms", "2000", "--memory-mb", "64", "--running", "3",
+                    "--budget", "12.50", "--user-budget", "0.5", "--budget-stops", "yes", "--user-rate", "9",
+                    "--install-seconds", "30")
+    assert agreed == {"runsPerMonth": 1, "timeoutMs": 2000, "installSeconds": 30, "memoryMb": 64,
+                      "maxConcurrentRuns": 3, "userRateLimitPerMinute": 9, "monthlyBudget": 12.5,
+                      "userMonthlyBudget": 0.5, "budgetStops": True}
+    key.run("print(1)")  # in force without a restart: one, and no more
+    assert key.run("print(1)", status=429)["code"] == "quota_exceeded"
+    changed = limits("--runs-per-month", "none", "--budget-stops", "no")  # the rest stays
+    assert changed == {**agreed, "runsPerMonth": None, "budgetStops": False}
+    key.run("print(1)")
+    shown = json.loads(server.docle("projects", "show", project["id"], "--json").stdout)
+    assert shown["limits"] == changed and shown["members"] == [{"email": "a@example.com", "role": "owner"}]
+    text = server.docle("projects", "show", project["name"]).stdout
+    assert "budget of a month: 12.5\n" in text and "a@example.com" in text
+
+    for wrong in (("--budget", "0"), ("--budget", "1.0000001"), ("--running", "0"), ("--timeout-ms", "-1"),
+                  ("--memory-mb", "1e3"), ("--budget-stops", "none"), ()):
+        assert server.docle("projects", "limits", project["id"], *wrong, check=False).returncode != 0, wrong
+    assert server.docle("projects", "limits", "nobody's", "--running", "1", check=False).returncode != 0
+    assert json.loads(server.docle("projects", "show", project["id"], "--json").stdout) == shown
+    audit = person.get(f"/api/projects/{project['id']}/audit").json()
+    assert "project.limits" in str(audit)
+
+
 def test_deletion(own_server, contract, make_client):
     server = own_server("--auth-signup", "open", *UNLIMITED)
     Browser(server, contract).sign_in("boss@example.com")
