@@ -21,6 +21,7 @@ struct resolver {
     bool has_channel;
     struct timespec changed; /* of resolv.conf, when it was read */
     size_t pending;
+    bool unwatched; /* a socket of the library's could not be watched; each tick tries again */
     uv_timer_t timer;
     struct watched {
         ares_socket_t fd;
@@ -77,17 +78,20 @@ static void unwatch(struct watched *one)
     one->poll = NULL;
 }
 
-/* What the library wants to know about its sockets. A socket that cannot be watched times out. */
+/* What the library wants to know about its sockets. It keeps one while questions are under way, and
+ * says so once: one that cannot be watched now must be later, or its answers are never read. */
 static void on_state(void *context, ares_socket_t fd, int readable, int writable)
 {
     struct resolver *resolver = context;
     struct watched *one = find(resolver, fd);
 
-    if (!one)
-        return;
     if (!readable && !writable) {
-        if (one->poll)
+        if (one && one->poll)
             unwatch(one);
+        return;
+    }
+    if (!one) {
+        resolver->unwatched = true;
         return;
     }
     if (!one->poll) {
@@ -95,6 +99,7 @@ static void on_state(void *context, ares_socket_t fd, int readable, int writable
 
         if (!poll || uv_poll_init(resolver->loop, poll, fd) < 0) {
             free(poll);
+            resolver->unwatched = true;
             return;
         }
         poll->data = resolver;
@@ -104,10 +109,28 @@ static void on_state(void *context, ares_socket_t fd, int readable, int writable
                         on_socket);
 }
 
+static void watch_again(struct resolver *resolver)
+{
+    ares_socket_t fds[ARES_GETSOCK_MAXNUM];
+    unsigned wanted = (unsigned)ares_getsock(resolver->channel, fds, ARES_GETSOCK_MAXNUM);
+
+    resolver->unwatched = false;
+    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+        /* As ARES_GETSOCK_READABLE and _WRITABLE say, which shift into the sign. */
+        bool readable = wanted >> i & 1;
+        bool writable = wanted >> (i + ARES_GETSOCK_MAXNUM) & 1;
+
+        if (readable || writable)
+            on_state(resolver, fds[i], readable, writable);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct resolver *resolver = timer->data;
 
+    if (resolver->unwatched)
+        watch_again(resolver);
     ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
