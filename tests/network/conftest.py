@@ -1,12 +1,14 @@
 """Runs that use the network, against hosts that exist for the tests alone; see world.py.
 
 Environment: as for tests/api. The process enters a network namespace of its own, so this suite runs
-as root and in a pytest of its own.
+as root and in a pytest of its own. Packages are installed from the namespace it came from, as nothing
+else here: the registries that the machine is set up for are out there.
 """
 
 import json
 import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -15,8 +17,12 @@ import requests
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "api"))
 
-from harness import PATIENCE_S, Server  # noqa: E402
+from harness import DOCLE, PATIENCE_S, Server  # noqa: E402
 from world import RESOLVER, World, enter_own_namespace  # noqa: E402
+
+OUTSIDE = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+INSTALL_S = 5 * PATIENCE_S
+HTTPX, AXIOS = "httpx==0.27.2", "axios@1.7.9"
 
 if os.geteuid() == 0:
     enter_own_namespace()
@@ -84,3 +90,23 @@ def make_client(world):
 @pytest.fixture(scope="session")
 def client(make_client):
     return make_client()
+
+
+def install_outside(server, lang, package):
+    """`docle packages install` where there is an uplink, into the folder of a server that is here."""
+    done = subprocess.run(
+        ["nsenter", f"--net=/proc/self/fd/{OUTSIDE}", DOCLE, "packages", "install", "--lang", lang, package],
+        env=server.env, pass_fds=[OUTSIDE], text=True, capture_output=True, timeout=INSTALL_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def package_client(world):
+    """A server that has the real clients' packages as layers, and no way to install any."""
+    server = Server("--network-resolvers", RESOLVER)
+    try:
+        install_outside(server, "python", HTTPX)
+        install_outside(server, "node", AXIOS)
+        yield Client(server.start(), world)
+    finally:
+        server.clean()
