@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "accounts/accounts_internal.h"
+#include "accounts/budget_mail.h"
 #include "accounts/mail_text.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -23,6 +24,7 @@ enum {
     LINK_MAX_BYTES = 1024,
     GIVE_UP_S = 24 * 3600,
     PAUSE_S = 60, /* when the store fails */
+    LOOK_S = 10,  /* for budgets that runs have reached */
 };
 
 /* Seconds after which an attempt is repeated, by how many there were. */
@@ -38,13 +40,15 @@ struct taking {
     struct store_mail mail;
     struct store_link link;
     struct store_invitation invitation;
+    struct budget_mail budget;
     uint8_t hash[STORE_HASH_BYTES];
     int64_t now;
     bool due;     /* an attempt is to be made */
-    int64_t next; /* when to look again; 0: when something is put in */
+    int64_t next; /* when to look again, unless something is put in before */
 };
 
-/* Is the mail still of use? Links are used and expire; invitations are withdrawn. */
+/* Is the mail still of use? Links are used and expire; invitations are withdrawn; people leave
+ * projects. */
 static int read_subject(struct store_conn *conn, struct taking *taking, bool *ret_good,
                         struct dc_err *err)
 {
@@ -53,6 +57,9 @@ static int read_subject(struct store_conn *conn, struct taking *taking, bool *re
     if (taking->mail.kind == STORE_MAIL_SIGNIN) {
         found = store_link_get(conn, taking->mail.subject_id, &taking->link, err);
         *ret_good = found == 0 && !taking->link.used_at && taking->link.expires_at > taking->now;
+    } else if (taking->mail.kind == STORE_MAIL_BUDGET) {
+        found = budget_mail_read(conn, taking->mail.subject_id, taking->mail.recipient,
+                                 &taking->budget.notice, ret_good, err);
     } else {
         found = store_invitation_get(conn, taking->mail.subject_id, taking->now,
                                      &taking->invitation, err);
@@ -66,13 +73,18 @@ static int run_take(struct store_conn *conn, void *arg, struct dc_err *err)
     struct taking *taking = arg;
     struct store_mail *mail = &taking->mail;
     bool good;
-    int found = store_mail_next(conn, mail, err);
+    bool more;
+    int found;
 
     taking->due = false;
-    taking->next = 0;
+    if (budget_mail_queue(conn, taking->now, &more, err) < 0)
+        return -err->code;
+    taking->next = more ? taking->now : taking->now + LOOK_S * DC_NS_PER_S;
+    found = store_mail_next(conn, mail, err);
     if (found < 0)
         return found == -DC_NOT_FOUND ? 0 : found;
-    taking->next = mail->due_at;
+    if (mail->due_at < taking->next)
+        taking->next = mail->due_at;
     if (mail->due_at > taking->now)
         return 0;
     taking->next = taking->now; /* there may be more */
@@ -190,14 +202,25 @@ static int run_end(struct store_conn *conn, void *arg, struct dc_err *err)
                          : store_mail_remove(conn, ending->id, err);
 }
 
-static void attempt(struct accounts *accounts, const struct taking *taking, const char *token)
+static int send_mail(struct accounts *accounts, struct taking *taking, const char *token,
+                     struct dc_err *err)
+{
+    struct mail_words words;
+
+    if (taking->mail.kind == STORE_MAIL_SIGNIN)
+        return send_signin(accounts, taking, token, err);
+    if (taking->mail.kind == STORE_MAIL_INVITATION)
+        return send_invitation(accounts, taking, err);
+    words = budget_mail_words(&taking->budget, accounts->options.app_url);
+    return deliver(accounts, taking, &words, err);
+}
+
+static void attempt(struct accounts *accounts, struct taking *taking, const char *token)
 {
     struct ending ending = {.id = taking->mail.id};
     struct dc_err failure = {0};
     struct dc_err err;
-    int sent = taking->mail.kind == STORE_MAIL_SIGNIN
-                   ? send_signin(accounts, taking, token, &failure)
-                   : send_invitation(accounts, taking, &failure);
+    int sent = send_mail(accounts, taking, token, &failure);
     bool final = sent == -DC_INVALID || sent == -DC_DENIED;
 
     if (sent < 0)
@@ -223,7 +246,7 @@ static void look(struct accounts *accounts)
         accounts->mail_due = taking.now + PAUSE_S * DC_NS_PER_S;
         return;
     }
-    if (taking.next && taking.next < accounts->mail_due)
+    if (taking.next < accounts->mail_due)
         accounts->mail_due = taking.next;
     if (taking.due)
         attempt(accounts, &taking, token);

@@ -148,6 +148,21 @@ static enum store_budget kind_of(const char *name)
     return STORE_BUDGET_NONE;
 }
 
+static void read_event(struct db_query *query, struct store_budget_event *event)
+{
+    char kind[16];
+
+    db_text(query, 0, kind, sizeof(kind));
+    db_text(query, 1, event->project_id, sizeof(event->project_id));
+    db_text(query, 2, event->subject, sizeof(event->subject));
+    event->kind = kind_of(kind);
+    event->period = db_int(query, 3);
+    event->threshold = db_int(query, 4);
+    event->amount_micros = db_int(query, 5);
+    event->budget_micros = db_int(query, 6);
+    event->at = db_int(query, 7);
+}
+
 int store_budget_events(struct store_conn *conn, int max, struct store_budget_event *ret_events,
                         int *ret_count, struct dc_err *err)
 {
@@ -162,22 +177,11 @@ int store_budget_events(struct store_conn *conn, int max, struct store_budget_ev
         return -err->code;
     db_bind_int(query, 1, max);
     for (;;) {
-        struct store_budget_event *event = &ret_events[count];
-        char kind[16];
-
         if (db_step(query, &row, err) < 0)
             return -err->code;
         if (!row || count == max)
             break;
-        db_text(query, 0, kind, sizeof(kind));
-        db_text(query, 1, event->project_id, sizeof(event->project_id));
-        db_text(query, 2, event->subject, sizeof(event->subject));
-        event->kind = kind_of(kind);
-        event->period = db_int(query, 3);
-        event->threshold = db_int(query, 4);
-        event->amount_micros = db_int(query, 5);
-        event->budget_micros = db_int(query, 6);
-        event->at = db_int(query, 7);
+        read_event(query, &ret_events[count]);
         if (db_row_read(query, err) < 0)
             return -err->code;
         count++;
@@ -186,29 +190,78 @@ int store_budget_events(struct store_conn *conn, int max, struct store_budget_ev
     return 0;
 }
 
-static int mark_sent(struct store_conn *conn, const struct store_budget_event *event, int64_t now,
-                     struct dc_err *err)
+static int mark_sent(struct store_conn *conn, const struct store_budget_event *event,
+                     const char *mail_subject, int64_t now, struct dc_err *err)
 {
     static const char sql[] =
-        "UPDATE budget_events SET sent_at = $1 WHERE kind = $2 AND project_id = $3 AND subject = $4"
-        " AND period = $5 AND threshold = $6";
+        "UPDATE budget_events SET sent_at = $1, mail_subject = $2 WHERE kind = $3"
+        " AND project_id = $4 AND subject = $5 AND period = $6 AND threshold = $7";
     DC_AUTO(db_end) struct db_query *query = NULL;
 
     if (db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
     db_bind_int(query, 1, now);
-    db_bind_text(query, 2, store_budget_name(event->kind));
-    db_bind_text(query, 3, event->project_id);
-    db_bind_text(query, 4, event->subject);
-    db_bind_int(query, 5, event->period);
-    db_bind_int(query, 6, event->threshold);
+    if (mail_subject)
+        db_bind_text(query, 2, mail_subject);
+    db_bind_text(query, 3, store_budget_name(event->kind));
+    db_bind_text(query, 4, event->project_id);
+    db_bind_text(query, 5, event->subject);
+    db_bind_int(query, 6, event->period);
+    db_bind_int(query, 7, event->threshold);
     return db_run(query, NULL, err);
 }
 
 int store_budget_event_sent(struct store_conn *conn, const struct store_budget_event *event,
-                            int64_t now, struct dc_err *err)
+                            const char *mail_subject, int64_t now, struct dc_err *err)
 {
     if (conn_begin(conn, err) < 0)
         return -err->code;
-    return conn_end(conn, mark_sent(conn, event, now, err), err);
+    return conn_end(conn, mark_sent(conn, event, mail_subject, now, err), err);
+}
+
+int store_budget_event_moot(struct store_conn *conn, const struct store_budget_event *event,
+                            bool *ret_moot, struct dc_err *err)
+{
+    static const char sql[] =
+        "SELECT 1 FROM budget_events WHERE kind = $1 AND project_id = $2 AND period = $3 AND"
+        " ((subject = $4 AND threshold > $5) OR"
+        " (kind = 'user' AND threshold = $5 AND mail_subject IS NOT NULL)) LIMIT 1";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, store_budget_name(event->kind));
+    db_bind_text(query, 2, event->project_id);
+    db_bind_int(query, 3, event->period);
+    db_bind_text(query, 4, event->subject);
+    db_bind_int(query, 5, event->threshold);
+    return db_step(query, ret_moot, err);
+}
+
+int store_budget_notice_get(struct store_conn *conn, const char *mail_subject,
+                            struct store_budget_notice *ret_notice, struct dc_err *err)
+{
+    static const char sql[] =
+        "SELECT e.kind, e.project_id, e.subject, e.period, e.threshold, e.amount_micros,"
+        " e.budget_micros, e.at, p.name, COALESCE(k.name, ''), COALESCE((SELECT currency FROM "
+        "prices"
+        " ORDER BY effective_at DESC LIMIT 1), '') FROM budget_events e"
+        " JOIN projects p ON p.id = e.project_id"
+        " LEFT JOIN api_keys k ON e.kind = 'key' AND k.id = e.subject WHERE e.mail_subject = $1";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    struct store_budget_notice *notice = ret_notice;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, mail_subject);
+    if (db_step(query, &row, err) < 0)
+        return -err->code;
+    if (!row)
+        return dc_fail(err, DC_NOT_FOUND, 0, "no such budget event");
+    read_event(query, &notice->event);
+    db_text(query, 8, notice->project_name, sizeof(notice->project_name));
+    db_text(query, 9, notice->key_name, sizeof(notice->key_name));
+    db_text(query, 10, notice->currency, sizeof(notice->currency));
+    return db_row_read(query, err);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/uuid.h"
+#include "store/projects.h"
 #include "store/store.h"
 
 enum store_budget {
@@ -50,7 +51,24 @@ struct store_budget_event {
 DC_MUST int store_budget_events(struct store_conn *conn, int max,
                                 struct store_budget_event *ret_events, int *ret_count,
                                 struct dc_err *err);
+/* mail_subject: what mails about it are filed under; NULL: none are sent. */
 DC_MUST int store_budget_event_sent(struct store_conn *conn, const struct store_budget_event *event,
-                                    int64_t now, struct dc_err *err);
+                                    const char *mail_subject, int64_t now, struct dc_err *err);
+/* Is a mail about it one too many? A higher threshold was reached as well; or people were told of
+ * an end user of the project at this threshold this month, of whom there may be any number. */
+DC_MUST int store_budget_event_moot(struct store_conn *conn, const struct store_budget_event *event,
+                                    bool *ret_moot, struct dc_err *err);
+
+/* An event with what a mail says of it. */
+struct store_budget_notice {
+    struct store_budget_event event;
+    char project_name[STORE_NAME_MAX_BYTES + 1];
+    char key_name[STORE_NAME_MAX_BYTES + 1]; /* "": not of a key, or it has none */
+    char currency[8];                        /* "" before there are prices */
+};
+
+/* DC_NOT_FOUND: none, or the project is gone. */
+DC_MUST int store_budget_notice_get(struct store_conn *conn, const char *mail_subject,
+                                    struct store_budget_notice *ret_notice, struct dc_err *err);
 
 #endif

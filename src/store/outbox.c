@@ -6,7 +6,7 @@
 
 #include "base/poison.h"
 
-static const char *const kinds[] = {"signin", "invitation"};
+static const char *const kinds[] = {"signin", "invitation", "budget"};
 
 static int add(struct store_conn *conn, enum store_mail_kind kind, const char *recipient,
                const char *subject_id, int64_t now, struct dc_err *err)
@@ -51,8 +51,10 @@ int store_mail_next(struct store_conn *conn, struct store_mail *ret_mail, struct
         return dc_fail(err, DC_NOT_FOUND, 0, "no mail waits");
     db_text(query, 0, ret_mail->id, sizeof(ret_mail->id));
     db_text(query, 1, kind, sizeof(kind));
-    ret_mail->kind =
-        strcmp(kind, kinds[STORE_MAIL_INVITATION]) == 0 ? STORE_MAIL_INVITATION : STORE_MAIL_SIGNIN;
+    ret_mail->kind = STORE_MAIL_SIGNIN;
+    for (int i = STORE_MAIL_INVITATION; i <= STORE_MAIL_BUDGET; i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            ret_mail->kind = (enum store_mail_kind)i;
     db_text(query, 2, ret_mail->recipient, sizeof(ret_mail->recipient));
     db_text(query, 3, ret_mail->subject_id, sizeof(ret_mail->subject_id));
     ret_mail->attempts = db_int(query, 4);

@@ -227,3 +227,55 @@ def test_settings_that_do_not_hang_together(own_server):
                   ("--smtp-url", "smtp://localhost", "--mail-from", "a@b.example\nBcc: c@d.example")):
         with pytest.raises(AssertionError, match="mail.from|smtp.url"):
             own_server(*flags)
+
+
+def test_budgets_are_told_of(own_server, contract, make_client, smtp):
+    """Owners and admins, once each, of the highest threshold; also when the server dies in between."""
+    flags = (*smtp_flags(smtp), "--auth-links-per-client", "0", "--price-run", "1", "--app-name", "Docle",
+             "--price-currency", "eur")
+    server = own_server(*flags)
+    people = {}
+    for name in ("boss", "admin", "dev"):
+        people[name] = Browser(server, contract, browser=False)
+        people[name].ask(f"{name}@example.com")
+        wait_for(lambda: [e for e in smtp.messages if e.rcpt_tos == [f"{name}@example.com"]], "the link")
+        token = LINK.search(read(smtp.messages[-1]).get_body(("plain",)).get_content())[1]
+        signed = people[name].post("/auth/verify", {"token": token}).json()
+        people[name].headers["Authorization"] = f"Bearer {signed['sessionToken']}"
+    project = people["boss"].get("/auth/me").json()["project"]["id"]
+    for name, role in (("admin", "admin"), ("dev", "developer")):
+        people["boss"].post(f"/api/projects/{project}/invitations", {"email": f"{name}@example.com", "role": role})
+        wanted = people[name].get("/api/invitations").json()["invitations"][0]["id"]
+        assert people[name].post(f"/api/invitations/{wanted}/accept").status_code == 200
+    key = make_client(server, people["boss"].post("/api/keys", {"name": "<k>"}).json()["key"])
+
+    def told():
+        found = [(e.rcpt_tos[0], read(e)) for e in smtp.messages]
+        return [(to, mail) for to, mail in found if "budget" in mail["Subject"]]
+
+    server.docle("projects", "limits", project, "--budget", "4")
+    smtp.answers = ["250 OK"] * 2 + ["451 later"] * 4  # invitations may be first: whatever is refused comes again
+    for _ in range(3):
+        key.run("print(1)")  # 3 of 4: 50 and 75 percent
+    wait_for(lambda: server.query("SELECT COUNT(*) FROM budget_events WHERE sent_at IS NULL") == [(0,)], "they are taken",
+             seconds=max(PATIENCE_S, 60))
+    server.stop(9)
+    smtp.answers = []
+    server.start()
+    wait_for(lambda: server.query("SELECT COUNT(*) FROM outbox") == [(0,)], "all mails have left",
+             seconds=max(PATIENCE_S, 120))
+    assert {to for to, _ in told()} == {"boss@example.com", "admin@example.com"}
+    mail = [mail for _, mail in told() if mail["Subject"].startswith("75 percent")][-1]
+    text, html = mail.get_body(("plain",)).get_content(), mail.get_body(("html",)).get_content()
+    assert "75 percent of its budget" in text and "3 eur of 4 eur" in text and "/dashboard" in text
+    assert "75 percent of its budget" in html and "/dashboard" in html
+
+    before = len(told())
+    key.run("print(1)")
+    wait_for(lambda: len(told()) >= before + 2, "the mails of 100 percent", seconds=max(PATIENCE_S, 60))
+    key.run("print(1)")  # beyond: nothing more
+    wait_for(lambda: server.query("SELECT COUNT(*) FROM outbox") == [(0,)], "the outbox is empty")
+    last = told()[before:]
+    assert sorted(to for to, _ in last) == ["admin@example.com", "boss@example.com"]
+    assert all(mail["Subject"].startswith("100 percent") for _, mail in last)
+    assert server.query("SELECT COUNT(*) FROM budget_events") == [(3,)]

@@ -289,7 +289,7 @@ static void test_budgets_stop_and_are_told_once(void **state)
     assert_int_equal(events[0].amount_micros, 2000);
     assert_int_equal(events[0].period, 202511);
     assert_string_equal(events[0].subject, key);
-    assert_ok(store_budget_event_sent(f->conn, &events[0], 5, &err), err);
+    assert_ok(store_budget_event_sent(f->conn, &events[0], NULL, 5, &err), err);
     assert_ok(store_budget_events(f->conn, 16, events, &count, &err), err);
     assert_int_equal(count, 3);
 }
