@@ -14,7 +14,7 @@ def commands():
     part = overview.split("Commands:\n")[1].split("\n\n")[0]
     names = []
     for line in part.splitlines():
-        if found := re.match(r"  ([a-z]+(?: [a-z]+)?)", line):
+        if found := re.match(r"  ([a-z-]+(?: [a-z]+)?)", line):
             names.append(found.group(1))
     return names
 
