@@ -164,7 +164,10 @@ static void send_one(struct billing *billing, const struct store_meter_event *ev
         billing_crash_point("before_ack");
     outcome.state = verdict.state;
     outcome.next_key = verdict.next_key;
-    outcome.next_at = dc_wall_now() + backoff_ns(event->attempts);
+    /* A failure may be one that was kept for this key: how many keys there were counts then, not
+     * how often we died. */
+    outcome.next_at =
+        dc_wall_now() + backoff_ns(verdict.next_key ? event->key_number : event->attempts);
     if (verdict.denied) {
         billing->refused_until = dc_now() + SECONDS(DENIED_S);
         dc_log_err(DC_LOG_ERROR, NULL, &err, "the meter does not take our key; usage waits");
