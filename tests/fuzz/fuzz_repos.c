@@ -13,6 +13,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Does one of its parts lead up? "a.." is a name as any. */
+static int leads_up(const char *folder)
+{
+    for (const char *at = folder; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        if (strncmp(at, "..", 2) == 0 && (at[2] == '/' || !at[2]))
+            return 1;
+    }
+    return 0;
+}
+
 static void try_spec(const char *text, size_t length)
 {
     struct repo_spec spec;
@@ -27,7 +38,7 @@ static void try_spec(const char *text, size_t length)
     assert(spec.owner[0] && spec.name[0] && !strchr(spec.owner, '/') && !strchr(spec.name, '/'));
     for (size_t i = 0; i < repo_spec_cuts(&spec); i++) {
         repo_spec_cut(&spec, i, ref, &folder);
-        assert(ref[0] && !strstr(folder, "../"));
+        assert(ref[0] && !leads_up(folder));
     }
 }
 
