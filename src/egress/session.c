@@ -376,6 +376,7 @@ int session_close(struct egress *egress, uint64_t id, struct dc_err *err)
     relay_end(session);
     stub_end(session);
     closed.unlisted = session->unlisted;
+    closed.bytes = session->bytes;
     link_tell(egress, EGRESS_CLOSED, &closed, sizeof(closed));
     *session->slot = session->next;
     if (session->next)

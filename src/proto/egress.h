@@ -100,6 +100,7 @@ struct egress_attempt {
 
 struct egress_closed {
     uint64_t session;
+    uint64_t bytes;    /* relayed, both ways together, of attempts that are not listed too */
     uint32_t unlisted; /* attempts beyond DC_NET_LOG_MAX, not sent one by one */
     uint32_t reserved;
 };

@@ -120,6 +120,7 @@ static bool take_attempt(void *owner, const struct link_message *message)
     client->stats.attempts[attempt.verdict]++;
     client->stats.bytes_in += attempt.bytes_in;
     client->stats.bytes_out += attempt.bytes_out;
+    session->bytes += attempt.bytes_in + attempt.bytes_out; /* until CLOSED says the whole */
     add_entry(session, attempt.host, attempt.port, (enum egress_verdict)attempt.verdict,
               attempt.bytes_in, attempt.bytes_out);
     return true;
@@ -135,9 +136,10 @@ static bool take_closed(void *owner, const struct link_message *message)
         return false;
     memcpy(&closed, message->body, sizeof(closed));
     session = find(client, closed.session);
-    if (!session || !session->ending)
+    if (!session || !session->ending || closed.bytes > client->limits.bytes_max)
         return false;
     session->unlisted += closed.unlisted;
+    session->bytes = closed.bytes;
     close_session(session);
     return true;
 }

@@ -46,6 +46,7 @@ struct egress_session {
     struct egress_entry *entries;
     size_t count;
     uint64_t unlisted; /* attempts beyond DC_NET_LOG_MAX */
+    uint64_t bytes;    /* both ways together; of a relay that died: of the attempts it had told */
 
     /* The client's. */
     struct egress_client *client;

@@ -72,6 +72,7 @@ static void on_egress_closed(struct egress_session *session)
     struct engine *engine = run->engine;
 
     run->has_egress = false;
+    run->result->egress_bytes = session->bytes;
     (void)dc_buf_byte(&run->result->members, ',');
     (void)egress_session_print(session, &run->result->members);
     egress_session_release(session);

@@ -48,6 +48,7 @@ struct run_result {
     int signal;      /* 0: none */
     uint32_t limits; /* enum run_limit_flags */
     uint64_t cpu_ns;
+    uint64_t egress_bytes; /* to and from the network; metered, not shown with the result */
     uint64_t peak_bytes;
     uint64_t wall_ns;   /* of user code */
     uint64_t queued_ns; /* waited for a slot */

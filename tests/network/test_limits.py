@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import requests
 
 from conftest import attempts
 from harness import command_of, descendants, wait_for
@@ -219,3 +220,21 @@ def test_installs_have_a_relay_of_their_own_accord(make_client):
     assert len(relays(client)) == 1
     refused = client.post({"lang": "python", "code": "1", "policy": {"allowNet": True, "allowedHosts": ["api.test"]}})
     assert refused.status_code == 400 and refused.json()["code"] == "not_enabled"
+
+
+def test_what_was_carried_is_metered(client):
+    """What the results' lists say is what the ledger's sums grow by."""
+    def metered():
+        answer = requests.get(client.server.url("/api/usage"), timeout=60,
+                              headers={"Authorization": "Bearer " + client.key})
+        return answer.json()["egressBytes"]
+
+    before = metered()
+    code = "import urllib.request\nfor _ in range(3):\n    print(len(urllib.request.urlopen('http://api.test/').read()))"
+    result = client.run(code, ["api.test"])
+    assert result["ok"], result
+    listed = sum(one["bytesIn"] + one["bytesOut"] for one in result["network"])
+    assert listed > 0
+    assert metered() == before + listed
+    assert client.run("print(1)", ["api.test"])["ok"]  # nothing was asked for
+    assert metered() == before + listed
