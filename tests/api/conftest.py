@@ -170,3 +170,27 @@ def leak_check(server, baseline):
 def fresh_key():
     """An Idempotency-Key that nobody has used."""
     return str(uuid.uuid4())
+
+
+@pytest.fixture
+def shop(own_server):
+    """Opens servers with a Stripe of their own, see billing.py."""
+    from billing import Shop
+
+    made = []
+
+    def open_shop(*flags, **more):
+        made.append(Shop(own_server, *flags, **more))
+        return made[-1]
+
+    yield open_shop
+    for each in made:
+        each.stripe.close()
+
+
+@pytest.fixture
+def browser(people, contract):
+    """Somebody who is not signed in yet, on the module's server `people`."""
+    from accounts import Browser
+
+    return Browser(people, contract)

@@ -6,23 +6,10 @@ import signal
 import pytest
 import requests
 
-from billing import Shop, check
+from billing import check
 from harness import PATIENCE_S, wait_for
 
 STEPS = ["before_batch", "after_batch", "after_claim", "before_send", "before_ack", "after_ack", "before_hint_settled"]
-
-
-@pytest.fixture
-def shop(own_server):
-    made = []
-
-    def open_shop(*flags, **more):
-        made.append(Shop(own_server, *flags, **more))
-        return made[-1]
-
-    yield open_shop
-    for each in made:
-        each.stripe.close()
 
 
 @pytest.mark.parametrize("step", STEPS)

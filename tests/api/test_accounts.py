@@ -25,11 +25,6 @@ def people(contract):
         server.clean()
 
 
-@pytest.fixture
-def browser(people, contract):
-    return Browser(people, contract)
-
-
 def test_the_first_becomes_operator_and_takes_the_first_project(people):
     me = people.first.me()
     assert me["user"]["operator"] is True

@@ -33,11 +33,6 @@ def people(contract):
 
 
 @pytest.fixture
-def browser(people, contract):
-    return Browser(people, contract)
-
-
-@pytest.fixture
 def program(people, contract):
     return Browser(people, contract, browser=False)
 

@@ -9,23 +9,10 @@ import pytest
 import requests
 
 from accounts import Browser
-from billing import Shop
+import billing  # noqa: F401, first: it finds tests/stripe
 from harness import PATIENCE_S, wait_for
 from official import Official, OfficialError
 from wire import signature_header
-
-
-@pytest.fixture
-def shop(own_server):
-    made = []
-
-    def open_shop(*flags, **more):
-        made.append(Shop(own_server, *flags, **more))
-        return made[-1]
-
-    yield open_shop
-    for each in made:
-        each.stripe.close()
 
 
 @pytest.fixture

@@ -7,23 +7,10 @@ import time
 
 import pytest
 
-from billing import Load, Shop, check, restart
+from billing import Load, check, restart
 from harness import wait_for
 
 KILLS = {"short": 8, "long": 200}
-
-
-@pytest.fixture
-def shop(own_server):
-    made = []
-
-    def open_shop(*flags, **more):
-        made.append(Shop(own_server, *flags, **more))
-        return made[-1]
-
-    yield open_shop
-    for each in made:
-        each.stripe.close()
 
 
 def storm(shop, kills, seed):

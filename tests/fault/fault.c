@@ -1,4 +1,5 @@
 #include "fault.h"
+#include "fault_wrap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,12 +113,6 @@ __attribute__((destructor)) static void report_counts(void)
     (void)fclose(file);
 }
 
-/* The wrapped calls. Declared here since the linker's names have no header. */
-#define WRAP(type, name, ...)                                                                      \
-    type __real_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__)
-
 static void *counted(void *block)
 {
     fault_count_block(block != NULL);
@@ -130,27 +125,6 @@ static bool no_memory(void)
         return false;
     errno = ENOMEM;
     return true;
-}
-
-static bool fails(int errnum)
-{
-    if (!fault_hits(FAULT_SYSTEM))
-        return false;
-    errno = errnum;
-    return true;
-}
-
-static bool interrupted(void)
-{
-    if (!fault_hits(FAULT_INTERRUPT))
-        return false;
-    errno = EINTR;
-    return true;
-}
-
-static size_t shortened(size_t length)
-{
-    return length > 1 && fault_hits(FAULT_SHORT) ? 1 : length;
 }
 
 WRAP(void *, malloc, size_t size)

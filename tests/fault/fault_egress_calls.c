@@ -4,33 +4,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#include "fault.h"
-
-#define WRAP(type, name, ...)                                                                      \
-    type __real_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__)
-
-static bool fails(int errnum)
-{
-    if (!fault_hits(FAULT_SYSTEM))
-        return false;
-    errno = errnum;
-    return true;
-}
-
-static bool interrupted(void)
-{
-    if (!fault_hits(FAULT_INTERRUPT))
-        return false;
-    errno = EINTR;
-    return true;
-}
-
-static size_t shortened(size_t length)
-{
-    return length > 1 && fault_hits(FAULT_SHORT) ? 1 : length;
-}
+#include "fault_wrap.h"
 
 WRAP(int, accept4, int fd, struct sockaddr *peer, socklen_t *size, int flags)
 {

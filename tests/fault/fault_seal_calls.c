@@ -11,20 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fault.h"
-
-#define WRAP(type, name, ...)                                                                      \
-    type __real_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__);                                                               \
-    type __wrap_##name(__VA_ARGS__)
-
-static bool fails(int errnum)
-{
-    if (!fault_hits(FAULT_SYSTEM))
-        return false;
-    errno = errnum;
-    return true;
-}
+#include "fault_wrap.h"
 
 WRAP(int, mount, const char *from, const char *to, const char *type, unsigned long flags,
      const void *data)
