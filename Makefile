@@ -15,10 +15,12 @@ setup: ## install the Debian packages that are missing
 
 $(BUILD)/build.ninja:
 	@tools/setup build
-	meson setup $(BUILD) -Dtests=false
+	@tools/web
+	meson setup $(BUILD) -Dtests=false -Dui=enabled
 
 build: $(BUILD)/build.ninja ## build/docle, docle-launcher and docle-egress
 	@tools/setup build
+	@tools/web
 	@ninja -C $(BUILD) -n | grep -q 'no work to do' || ninja -C $(BUILD)
 
 run: build ## build what is needed and serve on loopback, state in ./data

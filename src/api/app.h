@@ -32,6 +32,7 @@
 #include "runs/launcher_keeper.h"
 #include "runs/policy.h"
 #include "store/usage.h"
+#include "ui/ui.h"
 
 struct app;
 
@@ -59,6 +60,7 @@ struct app_options {
     uint32_t packages_prepared_sets;  /* of those in use, that spares may have imported */
 
     struct accounts_options accounts;
+    struct ui_files ui; /* borrowed; the web console. count 0: there is none */
 
     const char *metrics_token;   /* Bearer for /metrics from elsewhere than loopback; NULL: none */
     const char *trusted_proxies; /* "127.0.0.1,::1,10.0.0.0/8"; NULL: loopback */

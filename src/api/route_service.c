@@ -4,6 +4,7 @@
 #include "api/app_internal.h"
 #include "api/auth.h"
 #include "api/contract.h"
+#include "api/page.h"
 #include "api/routes.h"
 
 #include "base/poison.h"
@@ -41,11 +42,33 @@ void route_service(struct call *call)
     DC_AUTO(dc_buf_release) struct dc_buf body;
 
     dc_buf_init(&body, SERVICE_MAX_BYTES);
+    call_add_field(call, "Vary", "Accept");
+    if (call->app->options.ui.count && page_is_wanted(call)) {
+        call_reply(call, &(struct call_head){.status = 302, .fields = {{"Location", "/dashboard"}}},
+                   &body);
+        return;
+    }
     (void)dc_buf_text(&body, "{\"name\":\"docle\",\"version\":\"" DOCLE_VERSION "\",\"langs\":[");
     print_langs(engine_hello(call->app->engine), &body);
     (void)dc_buf_text(&body, "],\"endpoints\":{\"run\":\"/api/run\",\"runs\":\"/api/runs\","
                              "\"contract\":\"/openapi.json\",\"health\":\"/healthz\","
                              "\"ready\":\"/readyz\"}}");
+    call_reply(call, &(struct call_head){.status = 200}, &body);
+}
+
+/* What the web console asks before anybody has signed in. */
+void route_server(struct call *call)
+{
+    static const char *const modes[] = {
+        [BILLING_OFF] = "off", [BILLING_STRIPE] = "stripe", [BILLING_CLOUDEVENTS] = "cloudevents"};
+    const struct app_options *options = &call->app->options;
+    DC_AUTO(dc_buf_release) struct dc_buf body;
+
+    dc_buf_init(&body, SERVICE_MAX_BYTES);
+    (void)dc_buf_text(&body, "{\"version\":\"" DOCLE_VERSION "\",\"langs\":[");
+    print_langs(engine_hello(call->app->engine), &body);
+    (void)dc_buf_printf(&body, "],\"billing\":\"%s\",\"anonymousRuns\":false}",
+                        modes[options->billing.mode]);
     call_reply(call, &(struct call_head){.status = 200}, &body);
 }
 

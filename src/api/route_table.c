@@ -72,6 +72,7 @@ const struct route route_table[] = {
     {"/api/stripe/webhook", "POST", ROUTE_OPEN, 0, route_stripe_webhook, false},
 
     {"/", "GET", ROUTE_OPEN, 0, route_service, false},
+    {"/api/server", "GET", ROUTE_OPEN, 0, route_server, false},
     {"/healthz", "GET", ROUTE_OPEN, 0, route_health, false},
     {"/readyz", "GET", ROUTE_OPEN, 0, route_ready, false},
     {"/metrics", "GET", ROUTE_OPEN, 0, route_metrics, false},

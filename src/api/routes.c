@@ -130,7 +130,8 @@ static size_t answer(struct call *call)
         fail_method(call, first);
         return first;
     }
-    fail_not_found(call, "There is nothing here; /openapi.json lists what there is.");
+    if (!route_ui(call))
+        fail_not_found(call, "There is nothing here; /openapi.json lists what there is.");
     return route_count;
 }
 

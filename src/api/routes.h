@@ -21,6 +21,9 @@ void route_usage(struct call *call);
 void route_project_usage(struct call *call);
 void route_usage_trends(struct call *call);
 void route_service(struct call *call);
+/* A file or page of the web console; false: the path is none, and nothing was answered. */
+bool route_ui(struct call *call);
+void route_server(struct call *call);
 void route_health(struct call *call);
 void route_ready(struct call *call);
 void route_metrics(struct call *call);

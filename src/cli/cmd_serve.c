@@ -34,6 +34,7 @@ struct server {
     struct launch_plan plan;
     struct package_setup packages;
     struct launcher_keeper keeper;
+    struct ui_files ui; /* of a folder; zeros: the program's */
     struct run_network_limits network;
     struct app *app;
     struct notify notify;
@@ -253,6 +254,7 @@ static int open_app(struct server *server, const char *database, struct dc_err *
                 .session_days = config_number(config, CONFIG_AUTH_SESSION_DAYS),
                 .invitation_days = config_number(config, CONFIG_AUTH_INVITATION_DAYS),
             },
+        .ui = server->ui.count ? server->ui : ui_embedded,
         .metrics_token = config_text_or_null(config, CONFIG_METRICS_TOKEN),
         .trusted_proxies = config_text(config, CONFIG_TRUSTED_PROXIES),
         .body_max_bytes = config_number(config, CONFIG_LIMITS_BODY_BYTES),
@@ -264,6 +266,8 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .context = server,
     };
 
+    if (!config_number(config, CONFIG_UI_ENABLED))
+        options.ui = (struct ui_files){0};
     if (config_number(config, CONFIG_REPOS_ENABLED))
         options.repos.api_url = config_text(config, CONFIG_REPOS_API_URL);
     if (billing_setup_read(config, &options.billing, err) < 0)
@@ -305,6 +309,18 @@ static int serve_confined(struct server *server, const struct confine_identity *
     return result;
 }
 
+/* While the folder can still be read, and by whoever started the server. */
+static int load_ui(struct server *server, struct dc_err *err)
+{
+    const char *folder = config_text(&server->call->config, CONFIG_UI_DIR);
+
+    if (!folder[0])
+        return 0;
+    if (ui_load_folder(folder, &server->ui, err) < 0)
+        return dc_context(err, "ui.dir");
+    return 0;
+}
+
 static int serve(struct server *server, struct dc_buf *explanation, struct dc_err *err)
 {
     const struct config *config = &server->call->config;
@@ -313,7 +329,8 @@ static int serve(struct server *server, struct dc_buf *explanation, struct dc_er
     int result;
 
     doctor_explain(config, explanation);
-    if (launch_network_limits(config, false, &server->network, err) < 0 ||
+    if (load_ui(server, err) < 0 ||
+        launch_network_limits(config, false, &server->network, err) < 0 ||
         confine_identity(config, &identity, err) < 0 ||
         launch_plan(config, LAUNCH_SERVER, &server->plan, err) < 0 ||
         package_setup_read(config, &server->plan, &server->packages, err) < 0 ||
@@ -351,6 +368,7 @@ static int run_serve(struct cli_call *call, struct dc_err *err)
     dc_buf_init(&explanation, CLI_OUTPUT_MAX_BYTES);
     result = serve(&server, &explanation, err);
     package_setup_release(&server.packages);
+    ui_files_release(&server.ui);
     if (result == -DC_DENIED && explanation.length)
         (void)fprintf(stderr, "docle: this host lacks:\n%s", dc_buf_str(&explanation));
     return result;

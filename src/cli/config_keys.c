@@ -239,6 +239,11 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                  "Certificates, in PEM, that requests of the server itself trust. "
                                  "Empty: the system's. Read "
                                  "once, at the start."},
+    [CONFIG_UI_ENABLED] = {"ui.enabled", CONFIG_CHOICE, 0, 0, "yes", "no yes", NULL, false,
+                           "ANSWER", "Serve the web console: no or yes."},
+    [CONFIG_UI_DIR] = {"ui.dir", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "DIR",
+                       "Folder with the files of a web console, read at the start in place of "
+                       "those that the program holds. Empty: the program's."},
     [CONFIG_APP_NAME] = {"app.name", CONFIG_TEXT, 0, 0, "Docle", NULL, "APP_NAME", false, "TEXT",
                          "What this service is called in mails and pages."},
     [CONFIG_APP_URL] =

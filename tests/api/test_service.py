@@ -20,9 +20,9 @@ def test_root(api):
         assert api.get(path).status_code in (200, 405), path
 
 
-def test_root_for_browsers_is_json_while_there_is_no_interface(api):
-    answer = api.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
-    assert answer.status_code == 200 and answer.json()["name"] == "docle"
+def test_server_says_what_its_console_needs(api):
+    assert api.get("/api/server", auth=False).json() == {
+        "version": "0.1.0", "langs": ["python", "node"], "billing": "off", "anonymousRuns": False}
 
 
 def test_health_and_readiness(api):

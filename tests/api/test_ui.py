@@ -1,0 +1,122 @@
+"""The web console's files, as the server hands them out."""
+
+import gzip
+import pathlib
+import re
+
+import pytest
+import requests
+
+HTML = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+ROUTER = pathlib.Path(__file__).resolve().parents[2] / "web/apps/console/src/app/router.ts"
+
+
+def get(server, path, **headers):
+    return requests.get(server.url(path), headers=headers, timeout=30, allow_redirects=False)
+
+
+def raw(server, path, accepts):
+    """Header fields and the bytes as they came."""
+    with requests.get(server.url(path), headers={"Accept-Encoding": accepts}, timeout=30, stream=True) as answer:
+        return answer.headers, answer.raw.read()
+
+
+def script_path(server):
+    page = get(server, "/login", **HTML).text
+    return re.search(r'src="(/assets/[^"]+\.js)"', page)[1]
+
+
+def test_every_page_of_the_router_is_served(server):
+    paths = re.findall(r"(?:path|alias): '(/[^':]*)", ROUTER.read_text())
+    assert len(paths) > 10
+    for path in paths:
+        if path == "/":
+            continue
+        answer = get(server, path.rstrip("/") or path, **HTML)
+        assert answer.status_code == 200, path
+        assert '<div id="app">' in answer.text
+
+
+def test_the_root_leads_browsers_to_the_dashboard(server):
+    answer = get(server, "/", **HTML)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/dashboard")
+    assert get(server, "/").json()["name"] == "docle"
+    assert "Accept" in answer.headers["Vary"]
+
+
+def test_an_unknown_page_is_404_and_a_page(server):
+    answer = get(server, "/no/such/page", **HTML)
+    assert answer.status_code == 404
+    assert '<div id="app">' in answer.text
+    assert get(server, "/no/such/page").json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/api/nothing", "/auth/nothing", "/assets/nothing.js", "/collab/x"])
+def test_unknown_paths_of_programs_are_json(server, path):
+    answer = get(server, path, **HTML)
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
+
+
+def test_each_answer_has_its_own_nonce(server):
+    nonces = set()
+    for _ in range(3):
+        answer = get(server, "/login", **HTML)
+        policy = answer.headers["Content-Security-Policy"]
+        nonce = re.search(r"script-src 'self' 'nonce-([^']+)'", policy)[1]
+        assert "__CSP_NONCE__" not in answer.text
+        assert set(re.findall(r'nonce="([^"]+)"', answer.text)) == {nonce}
+        assert "unsafe-eval" not in policy and "script-src 'self' 'nonce-" in policy
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert not re.search(r"<script(?![^>]*\bsrc=)", answer.text), "an inline script"
+        nonces.add(nonce)
+    assert len(nonces) == 3
+
+
+def test_assets_are_coded_and_cached_for_good(server):
+    path = script_path(server)
+    plain = get(server, path, **{"Accept-Encoding": "identity"})
+    assert plain.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert plain.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert "Content-Encoding" not in plain.headers
+    headers, packed = raw(server, path, "gzip")
+    assert headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed) == plain.content
+    headers, packed = raw(server, path, "gzip, br")
+    assert headers["Content-Encoding"] == "br"
+    assert len(packed) < len(plain.content) / 2
+    assert "Accept-Encoding" in plain.headers["Vary"]
+
+
+@pytest.mark.parametrize("accepts, coding", [
+    ("br;q=0, gzip;q=0.0", None), ("br;q=0,gzip", "gzip"), ("x-br, gzipped", None), ("gzip;q=0.001", "gzip"),
+    ("", None), (",,,br", "br"), ("br ;q=1.0", "br"), ("identity", None),
+])
+def test_the_coding_is_one_that_is_accepted(server, accepts, coding):
+    headers, _ = raw(server, script_path(server), accepts)
+    assert headers.get("Content-Encoding") == coding
+
+
+def test_a_known_version_is_not_sent_again(server):
+    first = get(server, "/favicon.svg")
+    again = get(server, "/favicon.svg", **{"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", [
+    "/assets/../index.html", "/assets/%2e%2e/index.html", "/assets//", "/assets/..%2f..%2fetc/passwd",
+    "/index.html/", "/favicon.svg%00.js",
+])
+def test_no_path_leads_elsewhere(server, path):
+    answer = get(server, path)
+    assert answer.status_code in (400, 404)
+    assert "root:" not in answer.text
+
+
+def test_a_page_is_only_read(server):
+    answer = requests.post(server.url("/login"), headers=HTML, timeout=30)
+    assert answer.status_code == 404
+    head = requests.head(server.url("/login"), headers=HTML, timeout=30)
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["Content-Length"]) > 500

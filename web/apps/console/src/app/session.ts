@@ -1,0 +1,60 @@
+/** Who is signed in. One for the whole application. */
+import { computed, shallowRef } from 'vue'
+import { ApiError, call, send, setSignedOutHandler, type Schemas } from '@/api/client'
+
+export type Me = Schemas['Me']
+export type Role = Schemas['Role']
+
+export const me = shallowRef<Me | null>(null)
+/** The session ended while somebody was at work: they are asked to sign in again, where they are. */
+export const expired = shallowRef(false)
+export const project = computed(() => me.value?.project ?? null)
+
+let loading: Promise<Me | null> | null = null
+
+setSignedOutHandler(() => {
+  if (me.value) expired.value = true
+})
+
+async function load(): Promise<Me | null> {
+  try {
+    me.value = await call<Me>('/auth/me')
+    expired.value = false
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error
+    me.value = null
+  }
+  return me.value
+}
+
+/** Asks the server once; again after `again`. Throws when it cannot be reached. */
+export function whoIsIt(again = false): Promise<Me | null> {
+  if (again || !loading) {
+    loading = load().catch((error) => {
+      loading = null
+      throw error
+    })
+  }
+  return loading
+}
+
+export async function signOut() {
+  await send('/auth/logout', { method: 'POST' }).catch((error) => {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error
+  })
+  me.value = null
+  loading = null
+}
+
+export async function switchProject(id: string) {
+  await send(`/api/projects/${id}/switch`, { method: 'POST' })
+  await whoIsIt(true)
+}
+
+const RANK: Record<Role, number> = { viewer: 0, developer: 1, admin: 2, owner: 3 }
+
+/** May the person do what needs this role in the current project? The server decides; this only
+ * keeps buttons from view that would be refused. */
+export function isAtLeast(role: Role): boolean {
+  return project.value !== null && RANK[project.value.role] >= RANK[role]
+}

@@ -1,0 +1,8 @@
+import { createApp } from 'vue'
+import './styles.css'
+import App from './app/App.vue'
+import { router } from './app/router'
+import { startTheme } from './app/theme'
+
+startTheme()
+createApp(App).use(router).mount('#app')
