@@ -14,6 +14,8 @@ const struct route route_table[] = {
     {"/api/usage", "GET", ROUTE_CALLER, PERMIT_VIEW, route_usage, false},
     {"/api/usage/trends", "GET", ROUTE_CALLER, PERMIT_VIEW, route_usage_trends, false},
 
+    {"/api/limits", "GET", ROUTE_CALLER, PERMIT_VIEW, route_limits, false},
+
     {"/auth/magic-link", "POST", ROUTE_OPEN, 0, route_signin_request, false},
     {"/auth/request", "POST", ROUTE_OPEN, 0, route_signin_request_short, false},
     {"/auth/verify", "GET", ROUTE_OPEN, 0, route_signin_page, false},

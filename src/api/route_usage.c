@@ -20,6 +20,7 @@ struct reading {
     struct store_usage_month months[TRENDS_MAX];
     int month_count;
     bool detailed;
+    int64_t p95_ms;
     struct store_usage_row *rows[STORE_USAGE_BYS];
     size_t counts[STORE_USAGE_BYS];
 };
@@ -44,6 +45,9 @@ static int run_reading(struct store_conn *conn, void *arg, struct dc_err *err)
                               dc_month_add(reading->period, i - reading->month_count + 1),
                               &reading->months[i], err) < 0)
             return -err->code;
+    if (reading->detailed &&
+        store_usage_p95(conn, reading->project_id, reading->period, &reading->p95_ms, err) < 0)
+        return -err->code;
     for (int i = 0; reading->detailed && i < STORE_USAGE_BYS; i++)
         if (store_usage_by(conn, reading->project_id, reading->period, (enum store_usage_by)i,
                            &reading->rows[i], &reading->counts[i], err) < 0)
@@ -109,6 +113,10 @@ static void print_month(const struct app *app, const struct reading *reading, st
                         ",\"currency\":\"%s\",\"testRuns\":%" PRId64 ",\"freeRuns\":%" PRId64,
                         mean(sums->duration_ms, sums->runs), mean(sums->cpu_ms, sums->runs),
                         app->options.price.currency, month->test_runs, month->free_runs);
+    if (reading->p95_ms < 0)
+        (void)dc_buf_text(out, ",\"p95DurationMs\":null");
+    else
+        (void)dc_buf_printf(out, ",\"p95DurationMs\":%" PRId64, reading->p95_ms);
     for (int i = 0; i < STORE_USAGE_BYS; i++)
         print_rows(parts[i].name, parts[i].label, reading->rows[i], reading->counts[i], out);
     (void)dc_buf_byte(out, '}');

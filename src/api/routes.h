@@ -20,6 +20,7 @@ void route_runs_list(struct call *call);
 void route_usage(struct call *call);
 void route_project_usage(struct call *call);
 void route_usage_trends(struct call *call);
+void route_limits(struct call *call);
 void route_service(struct call *call);
 /* A file or page of the web console; false: the path is none, and nothing was answered. */
 bool route_ui(struct call *call);

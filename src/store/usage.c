@@ -237,6 +237,35 @@ int store_usage_month(struct store_conn *conn, const char *project_id, int64_t p
     return 0;
 }
 
+int store_usage_p95(struct store_conn *conn, const char *project_id, int64_t period,
+                    int64_t *ret_duration_ms, struct dc_err *err)
+{
+    static const char sql[] = "SELECT wall_ns FROM (SELECT wall_ns FROM ledger"
+                              " WHERE project_id = $1 AND at >= $2 AND at < $3 AND" COSTS
+                              " ORDER BY at DESC LIMIT $4) AS last ORDER BY wall_ns DESC";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    int64_t longest[STORE_P95_RUNS / 20 + 1];
+    int64_t count = 0;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, dc_month_begin(period));
+    db_bind_int(query, 3, dc_month_begin(dc_month_add(period, 1)));
+    db_bind_int(query, 4, STORE_P95_RUNS);
+    for (;; count++) {
+        if (db_step(query, &row, err) < 0)
+            return -err->code;
+        if (!row)
+            break;
+        if (count <= STORE_P95_RUNS / 20)
+            longest[count] = db_int(query, 0);
+    }
+    *ret_duration_ms = count ? (longest[count / 20] + 999999) / 1000000 : -1;
+    return 0;
+}
+
 static int read_rows(struct db_query *query, bool days, struct store_usage_row **ret_rows,
                      size_t *ret_count, struct dc_err *err)
 {

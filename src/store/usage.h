@@ -62,6 +62,13 @@ struct store_usage_month {
 DC_MUST int store_usage_month(struct store_conn *conn, const char *project_id, int64_t period,
                               struct store_usage_month *ret_month, struct dc_err *err);
 
+enum { STORE_P95_RUNS = 1000 };
+
+/* The 95th percentile (nearest rank) of how long the month's last STORE_P95_RUNS runs took that
+ * cost; -1: there are none. */
+DC_MUST int store_usage_p95(struct store_conn *conn, const char *project_id, int64_t period,
+                            int64_t *ret_duration_ms, struct dc_err *err);
+
 /* At most STORE_USAGE_ROWS_MAX rows; *ret_rows is malloc'ed. */
 DC_MUST int store_usage_by(struct store_conn *conn, const char *project_id, int64_t period,
                            enum store_usage_by by, struct store_usage_row **ret_rows,

@@ -33,6 +33,8 @@ export interface CallOptions {
   body?: unknown
   headers?: Record<string, string>
   signal?: AbortSignal
+  /** Sent even when the page is being left. */
+  keepalive?: boolean
 }
 
 /** Called when an answer says that nobody is signed in (any more). */
@@ -74,6 +76,7 @@ export async function send(path: string, options: CallOptions = {}): Promise<Res
       headers,
       body: options.body === undefined ? undefined : JSON.stringify(options.body),
       signal: options.signal,
+      keepalive: options.keepalive,
       credentials: 'same-origin',
     })
   } catch (error) {
