@@ -53,9 +53,9 @@ export function formatDay(at: string | number): string {
   return new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(at))
 }
 
-/** "2026-11" → "Nov 2026". */
-export function formatMonth(period: string): string {
-  return new Intl.DateTimeFormat(LOCALE, { month: 'short', year: 'numeric', timeZone: 'UTC' }).format(
+/** "2026-11" → "Nov 2026", or briefly "Nov". */
+export function formatMonth(period: string, brief = false): string {
+  return new Intl.DateTimeFormat(LOCALE, { month: 'short', year: brief ? undefined : 'numeric', timeZone: 'UTC' }).format(
     new Date(`${period}-01T00:00:00Z`),
   )
 }
