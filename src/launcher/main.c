@@ -78,8 +78,11 @@ static int own_process(const struct options *options, struct dc_err *err)
 static int find_level(struct launcher *launcher, struct dc_err *err)
 {
     static const char *const names[] = {"limited", "standard", "full"};
+    int abi;
 
-    launcher->landlock = seal_landlock_abi() > 0;
+    if (seal_landlock_abi(&abi, err) < 0)
+        return -err->code;
+    launcher->landlock = abi > 0;
     if (!cgroup_tree_complete(&launcher->cgroups))
         launcher->level = LEVEL_LIMITED;
     else

@@ -110,18 +110,27 @@ static void probe_seccomp(struct probe_report *report)
     add_line(report, "seccomp", PROBE_OK, "filters with errno and kill_process");
 }
 
-static void probe_landlock(struct probe_report *report)
+/* True: there is some. */
+static bool probe_landlock(struct probe_report *report)
 {
-    int abi = seal_landlock_abi();
+    struct dc_err err;
+    int abi;
 
+    if (seal_landlock_abi(&abi, &err) < 0) {
+        set_remedy(add_line(report, "landlock", PROBE_MISSING, "refused: %s", strerror(err.errnum)),
+                   "a filter around docle (a container's, say) that allows the landlock_* calls; "
+                   "one that has to forbid them must answer ENOSYS");
+        return false;
+    }
     if (abi > 0) {
         add_line(report, "landlock", PROBE_OK, "ABI %d", abi);
-        return;
+        return true;
     }
     set_remedy(add_line(report, "landlock", PROBE_WEAK, "not in this kernel's list of LSMs"),
                "Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK, and landlock at the front of "
                "the boot parameter lsm= (see /sys/kernel/security/lsm); without it the level is "
                "'standard'");
+    return false;
 }
 
 static void probe_calls(struct probe_report *report)
@@ -498,18 +507,19 @@ void probe_host(uint32_t uid_base, struct probe_report *ret_report)
 {
     bool groups;
     bool namespaces;
+    bool landlock;
 
     *ret_report = (struct probe_report){.rootless = !has_capabilities()};
     probe_kernel(ret_report);
     groups = probe_groups(ret_report);
     namespaces = probe_namespaces(ret_report, uid_base);
     probe_seccomp(ret_report);
-    probe_landlock(ret_report);
+    landlock = probe_landlock(ret_report);
     probe_calls(ret_report);
     if (!namespaces || any_missing(ret_report))
         ret_report->level = PROBE_NONE;
     else if (!groups)
         ret_report->level = PROBE_LIMITED;
     else
-        ret_report->level = seal_landlock_abi() > 0 ? PROBE_FULL : PROBE_STANDARD;
+        ret_report->level = landlock ? PROBE_FULL : PROBE_STANDARD;
 }
