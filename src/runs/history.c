@@ -335,6 +335,10 @@ void history_started(struct history *history, const char *run_id)
 
 /* ---- the end ---- */
 
+/* Of one run: a billion units, as of any setting with an amount. Prices that lead there are wrong;
+ * sums of such amounts still fit. */
+#define AMOUNT_MAX_MICROS (INT64_C(1000000000) * 1000000)
+
 static bool is_costless(const struct run_result *result)
 {
     return result->outcome == OUTCOME_SANDBOX_ERROR || result->outcome == OUTCOME_INSTALL_FAILED;
@@ -342,6 +346,7 @@ static bool is_costless(const struct run_result *result)
 
 int64_t history_amount_micros(const struct history_run *run, const struct run_result *result)
 {
+    int64_t of_cpu = 0;
     int64_t amount = 0;
 
     if (run->price_run_micros < 0 && run->price_cpu_ms_micros < 0)
@@ -349,9 +354,11 @@ int64_t history_amount_micros(const struct history_run *run, const struct run_re
     if (run->test || is_costless(result))
         return 0;
     if (run->price_run_micros > 0)
-        amount += run->price_run_micros;
-    if (run->price_cpu_ms_micros > 0)
-        amount += run->price_cpu_ms_micros * (int64_t)run_result_cpu_ms(result);
+        amount = run->price_run_micros;
+    if ((run->price_cpu_ms_micros > 0 &&
+         __builtin_mul_overflow(run->price_cpu_ms_micros, run_result_cpu_ms(result), &of_cpu)) ||
+        __builtin_add_overflow(amount, of_cpu, &amount) || amount > AMOUNT_MAX_MICROS)
+        return AMOUNT_MAX_MICROS;
     return amount;
 }
 

@@ -130,7 +130,8 @@ int usage_note_budgets(struct store_conn *conn, const struct store_budgets *budg
             return -err->code;
         for (size_t k = 0; k < sizeof(thresholds) / sizeof(thresholds[0]); k++) {
             event.threshold = thresholds[k];
-            if (event.amount_micros * 100 >= event.budget_micros * event.threshold &&
+            if ((__int128)event.amount_micros * 100 >=
+                    (__int128)event.budget_micros * event.threshold &&
                 note(conn, budgets, &event, err) < 0)
                 return -err->code;
         }
