@@ -35,6 +35,15 @@ void plan_run_limits(const struct call *call, struct run_limits *ret_limits)
         run_limits_lower(ret_limits, POLICY_MEMORY_MB, plans->pro_memory_mb, "the plan pro");
 }
 
+void plan_share(const struct call *call, struct admission_share *ret_share)
+{
+    uint32_t agreed = call->project_rules.running_max;
+
+    *ret_share = call->app->options.share;
+    if (agreed && agreed < ret_share->running_max)
+        ret_share->running_max = agreed;
+}
+
 bool plan_quota(const struct call *call, int64_t *ret_runs)
 {
     const struct plan_limits *plans = &call->app->options.plans;

@@ -260,7 +260,7 @@ static const struct cli_option limits_options[] = {
     {"timeout-ms", 0, "N", "Longest timeout of a run."},
     {"install-seconds", 0, "N", "Longest installation of packages."},
     {"memory-mb", 0, "N", "Memory of a run, in MiB."},
-    {"running", 0, "N", "Runs under way at once."},
+    {"running", 0, "N", "Runs that execute at once, at most project.running of them; more wait."},
     {"user-rate", 0, "N", "Requests of each end user in a minute."},
     {"budget", 0, "AMOUNT", "What the project may cost in a UTC month."},
     {"user-budget", 0, "AMOUNT", "What each end user may cost in a UTC month."},
