@@ -105,18 +105,17 @@ void plan_budgets(const struct call *call, const char *user_id, struct store_bud
     ret_budgets->stops[STORE_BUDGET_USER] = project->budget_stops;
 }
 
+#define NOTHING_LEFT                                                                               \
+    " does not have what this run may cost left, beside what those under way may; raise it, "      \
+    "wait for them to end, or for the next month."
+
 struct call_error plan_budget_error(struct call *call, enum store_budget budget)
 {
     static const char *const messages[STORE_BUDGET_KINDS] = {
         [STORE_BUDGET_NONE] = "A budget of this month is used up.",
-        [STORE_BUDGET_KEY] =
-            "The key's budget of this month (UTC) is used up; raise it, or wait for "
-            "the next one.",
-        [STORE_BUDGET_PROJECT] =
-            "The project's budget of this month (UTC) is used up; raise it, or "
-            "wait for the next one.",
-        [STORE_BUDGET_USER] = "The end user's budget of this month (UTC) is used up; raise it, or "
-                              "wait for the next one.",
+        [STORE_BUDGET_KEY] = "The key's budget of this month (UTC)" NOTHING_LEFT,
+        [STORE_BUDGET_PROJECT] = "The project's budget of this month (UTC)" NOTHING_LEFT,
+        [STORE_BUDGET_USER] = "The end user's budget of this month (UTC)" NOTHING_LEFT,
     };
     char extra[TEXT_MAX];
 

@@ -312,7 +312,7 @@ static int run_change(struct store_conn *conn, void *arg, struct dc_err *err)
     if (project_find(conn, limits->wanted, project, err) < 0)
         return -err->code;
     merge(limits, &project->rules);
-    if (store_project_set_rules(conn, project->id, &project->rules, err) < 0)
+    if (store_project_set_rules(conn, project->id, &project->rules, dc_wall_now(), err) < 0)
         return -err->code;
     return store_audit_add(conn,
                            &(struct store_audit){.project_id = project->id,
