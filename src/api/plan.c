@@ -44,6 +44,18 @@ void plan_share(const struct call *call, struct admission_share *ret_share)
         ret_share->running_max = agreed;
 }
 
+uint32_t plan_install_s(const struct call *call)
+{
+    const struct plan_limits *plans = &call->app->options.plans;
+    uint32_t seconds = call->project_rules.install_seconds;
+
+    if (!seconds && plans->billing && call->plan == STORE_PLAN_FREE)
+        seconds = plans->free_install_s;
+    if (call->key_kind == STORE_KEY_TEST && (!seconds || plans->free_install_s < seconds))
+        seconds = plans->free_install_s;
+    return seconds;
+}
+
 bool plan_quota(const struct call *call, int64_t *ret_runs)
 {
     const struct plan_limits *plans = &call->app->options.plans;

@@ -15,6 +15,9 @@ void plan_run_limits(const struct call *call, struct run_limits *ret_limits);
  * by what was agreed with the project. */
 void plan_share(const struct call *call, struct admission_share *ret_share);
 
+/* How long an install of packages may take for this caller; 0: as long as the operator allows. */
+uint32_t plan_install_s(const struct call *call);
+
 /* Is there a quota of runs in a month, and how many? */
 bool plan_quota(const struct call *call, int64_t *ret_runs);
 

@@ -362,6 +362,7 @@ static int provide_packages(struct run_flow *flow, struct layer *layer,
         .request = &flow->request,
         .project = flow->call->project_id,
         .run_id = flow->id,
+        .install_s = plan_install_s(flow->call),
         .installing = flow->observer.context ? flow->installing : NULL,
         .context = flow->observer.context,
     };
