@@ -90,13 +90,20 @@ bool packages_available(const struct packages *packages, enum package_kind kind,
 
     if (source->available && source->index)
         return true;
-    *ret_why = kind == PACKAGE_PIP
-                   ? "packages for Python cannot be installed on this server: its operator has to "
-                     "install pip and run `docle runtimes refresh`; until then send the modules "
-                     "as files, and \"packages\": []"
-                   : "packages for Node.js cannot be installed on this server: its operator has "
-                     "to install npm and run `docle runtimes refresh`; until then send the "
-                     "modules as files, and \"packages\": []";
+    if (packages->options.sources->closed)
+        *ret_why =
+            "packages cannot be installed on this server: its sealed root belongs to another "
+            "user, and its operator has to make one of his own (DOCLE_ROOT_DIR); until then "
+            "send the modules as files, and \"packages\": []";
+    else
+        *ret_why =
+            kind == PACKAGE_PIP
+                ? "packages for Python cannot be installed on this server: its operator has to "
+                  "install pip and run `docle runtimes refresh`; until then send the modules "
+                  "as files, and \"packages\": []"
+                : "packages for Node.js cannot be installed on this server: its operator has "
+                  "to install npm and run `docle runtimes refresh`; until then send the "
+                  "modules as files, and \"packages\": []";
     return false;
 }
 
