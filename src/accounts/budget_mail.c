@@ -81,6 +81,7 @@ struct mail_words budget_mail_words(struct budget_mail *mail, const char *app_ur
     char amount[MONEY_SIZE];
     char budget[MONEY_SIZE];
     char whose[400];
+    char what[80];
 
     if (event->kind == STORE_BUDGET_KEY)
         (void)snprintf(whose, sizeof(whose), "The key \"%s\" of the project \"%s\"",
@@ -92,11 +93,15 @@ struct mail_words budget_mail_words(struct budget_mail *mail, const char *app_ur
         (void)snprintf(whose, sizeof(whose), "The project \"%s\"", notice->project_name);
     (void)snprintf(mail->title, sizeof(mail->title), "%d percent of the budget: %s",
                    (int)event->threshold, notice->project_name);
+    if (event->threshold == 100 && event->amount_micros < event->budget_micros)
+        (void)snprintf(what, sizeof(what), "has less than the price of a run left of");
+    else
+        (void)snprintf(what, sizeof(what), "has reached %d percent of", (int)event->threshold);
     (void)snprintf(mail->line, sizeof(mail->line),
-                   "%s has reached %d percent of its budget of %04d-%02d (UTC): %s %s of %s %s.",
-                   whose, (int)event->threshold, (int)(event->period / 100),
-                   (int)(event->period % 100), money_print(event->amount_micros, amount),
-                   notice->currency, money_print(event->budget_micros, budget), notice->currency);
+                   "%s %s its budget of %04d-%02d (UTC): %s %s of %s %s.", whose, what,
+                   (int)(event->period / 100), (int)(event->period % 100),
+                   money_print(event->amount_micros, amount), notice->currency,
+                   money_print(event->budget_micros, budget), notice->currency);
     (void)snprintf(mail->link, sizeof(mail->link), "%s/dashboard", app_url);
     return (struct mail_words){
         .title = mail->title,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/page.h"
 #include "base/log.h"
 
 #include "base/poison.h"
@@ -32,6 +33,16 @@ bool call_print_error(const struct call *call, const struct call_error *error, s
     return !out->failed;
 }
 
+/* For somebody who has opened an address in a browser. */
+static void fail_page(struct call *call, const struct call_error *error,
+                      const struct call_field fields[static 2])
+{
+    page_reply(call, &(struct page){.status = error->status,
+                                    .title = error->error,
+                                    .text = error->message,
+                                    .fields = {fields[0], fields[1]}});
+}
+
 void call_fail(struct call *call, const struct call_error *error)
 {
     DC_AUTO(dc_buf_release) struct dc_buf body;
@@ -40,13 +51,17 @@ void call_fail(struct call *call, const struct call_error *error)
     size_t fields = 0;
 
     dc_buf_init(&body, ERROR_MAX_BYTES);
-    (void)call_print_error(call, error, &body);
     if (error->retry_after_s) {
         (void)snprintf(seconds, sizeof(seconds), "%u", error->retry_after_s);
         head.fields[fields++] = (struct call_field){"Retry-After", seconds};
     }
     if (error->field.name)
         head.fields[fields++] = error->field;
+    if (page_is_wanted(call) && page_is_place(call)) {
+        fail_page(call, error, head.fields);
+        return;
+    }
+    (void)call_print_error(call, error, &body);
     call_reply(call, &head, &body);
 }
 

@@ -62,6 +62,8 @@ void history_print_summary(const struct store_run *run, const char *status, stru
                         status ? status : run->status);
     print_moment("createdAt", run->created_at, out);
     print_text("userId", run->user_id, out);
+    if (run->test)
+        (void)dc_buf_text(out, ",\"test\":true");
     if (*run->outcome)
         print_end(run, out);
     (void)dc_buf_byte(out, '}');

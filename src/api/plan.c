@@ -35,6 +35,27 @@ void plan_run_limits(const struct call *call, struct run_limits *ret_limits)
         run_limits_lower(ret_limits, POLICY_MEMORY_MB, plans->pro_memory_mb, "the plan pro");
 }
 
+void plan_share(const struct call *call, struct admission_share *ret_share)
+{
+    uint32_t agreed = call->project_rules.running_max;
+
+    *ret_share = call->app->options.share;
+    if (agreed && agreed < ret_share->running_max)
+        ret_share->running_max = agreed;
+}
+
+uint32_t plan_install_s(const struct call *call)
+{
+    const struct plan_limits *plans = &call->app->options.plans;
+    uint32_t seconds = call->project_rules.install_seconds;
+
+    if (!seconds && plans->billing && call->plan == STORE_PLAN_FREE)
+        seconds = plans->free_install_s;
+    if (call->key_kind == STORE_KEY_TEST && (!seconds || plans->free_install_s < seconds))
+        seconds = plans->free_install_s;
+    return seconds;
+}
+
 bool plan_quota(const struct call *call, int64_t *ret_runs)
 {
     const struct plan_limits *plans = &call->app->options.plans;
@@ -96,18 +117,17 @@ void plan_budgets(const struct call *call, const char *user_id, struct store_bud
     ret_budgets->stops[STORE_BUDGET_USER] = project->budget_stops;
 }
 
+#define NOTHING_LEFT                                                                               \
+    " does not have what this run may cost left, beside what those under way may; raise it, "      \
+    "wait for them to end, or for the next month."
+
 struct call_error plan_budget_error(struct call *call, enum store_budget budget)
 {
     static const char *const messages[STORE_BUDGET_KINDS] = {
         [STORE_BUDGET_NONE] = "A budget of this month is used up.",
-        [STORE_BUDGET_KEY] =
-            "The key's budget of this month (UTC) is used up; raise it, or wait for "
-            "the next one.",
-        [STORE_BUDGET_PROJECT] =
-            "The project's budget of this month (UTC) is used up; raise it, or "
-            "wait for the next one.",
-        [STORE_BUDGET_USER] = "The end user's budget of this month (UTC) is used up; raise it, or "
-                              "wait for the next one.",
+        [STORE_BUDGET_KEY] = "The key's budget of this month (UTC)" NOTHING_LEFT,
+        [STORE_BUDGET_PROJECT] = "The project's budget of this month (UTC)" NOTHING_LEFT,
+        [STORE_BUDGET_USER] = "The end user's budget of this month (UTC)" NOTHING_LEFT,
     };
     char extra[TEXT_MAX];
 

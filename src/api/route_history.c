@@ -157,7 +157,9 @@ static void read_filter(const struct query *query, struct store_run_filter *filt
                         struct problems *problems)
 {
     static const char *const names[] = {"limit",   "cursor", "since", "lang",
-                                        "outcome", "userId", NULL};
+                                        "outcome", "userId", "test",  NULL};
+    static const bool answers[] = {false, true};
+    const char *test = query_get(query, "test");
     const char *limit = query_get(query, "limit");
     enum run_lang lang;
     enum run_outcome outcome;
@@ -170,6 +172,10 @@ static void read_filter(const struct query *query, struct store_run_filter *filt
     read_text(query, "lang", &filter->lang, problems);
     read_text(query, "outcome", &filter->outcome, problems);
     read_text(query, "userId", &filter->user_id, problems);
+    if (test && (strcmp(test, "true") == 0 || strcmp(test, "false") == 0))
+        filter->test = &answers[*test == 't'];
+    else if (test)
+        problems_add(problems, PROBLEM_VALUE, "test", "must be true or false");
     if (filter->lang && *filter->lang && !run_lang_from_name(filter->lang, &lang))
         problems_add(problems, PROBLEM_VALUE, "lang", "must be python or node");
     if (filter->outcome && *filter->outcome && !run_outcome_from_name(filter->outcome, &outcome))

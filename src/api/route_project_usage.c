@@ -81,9 +81,9 @@ static void print_run(const struct store_recent *run, struct dc_buf *out)
     print_snippet(code_of(request), out);
     (void)dc_buf_printf(out,
                         ",\"status\":\"%s\",\"exit_code\":%d,\"execution_time_ms\":%" PRId64
-                        ",\"created_at\":\"%s\"}",
+                        ",\"created_at\":\"%s\"%s}",
                         strcmp(run->outcome, "ok") == 0 ? "success" : "error", run->exit_code,
-                        run->duration_ms, created);
+                        run->duration_ms, created, run->test ? ",\"test\":true" : "");
     json_decref(request);
 }
 

@@ -211,7 +211,9 @@ static bool is_form(const struct call *call)
 
 static void refuse_page(struct call *call, int status, const char *title, const char *line)
 {
-    page_reply(call, &(struct page){.status = status, .title = title, .lines = {line}});
+    page_reply(call,
+               &(struct page){
+                   .status = status, .title = title, .text = line, .link = "Ask for a new link"});
 }
 
 static void fail_missing(struct call *call, bool page)
@@ -259,13 +261,13 @@ static void show_confirm(struct call *call, const struct signin_use *use,
                &(struct page){
                    .status = wrong ? 403 : 200,
                    .title = title,
-                   .lines = {used->email,
-                             !asks   ? "Go on only if you asked for this yourself."
-                             : wrong ? "That was not the code. Enter the one that is shown in the "
-                                       "browser where you asked for the link."
-                                     : "Another browser asked for this link. Enter the code that "
-                                       "is shown there. If you did not ask, close this page.",
-                             NULL},
+                   .account = used->email,
+                   .problem = wrong ? "That was not the code." : NULL,
+                   .text = !asks   ? "Go on only if you asked for this yourself."
+                           : wrong ? "Enter the one that is shown in the browser where you asked "
+                                     "for the link."
+                                   : "Another browser asked for this link. Enter the code that is "
+                                     "shown there. If you did not ask, close this page.",
                    .token = use->token,
                    .asks_code = asks,
                    .button = "Sign in",

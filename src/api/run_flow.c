@@ -362,14 +362,16 @@ static int provide_packages(struct run_flow *flow, struct layer *layer,
         .request = &flow->request,
         .project = flow->call->project_id,
         .run_id = flow->id,
-        .share = app->options.share,
+        .install_s = plan_install_s(flow->call),
         .installing = flow->observer.context ? flow->installing : NULL,
         .context = flow->observer.context,
     };
     DC_AUTO(package_failure_release) struct package_failure failure = {0};
     struct run_result *result = &flow->result;
-    int got = packages_ensure(app->packages, &flow->wish, &asker, layer, &failure, refusal, err);
+    int got;
 
+    plan_share(flow->call, &asker.share);
+    got = packages_ensure(app->packages, &flow->wish, &asker, layer, &failure, refusal, err);
     if (got == 0) {
         memcpy(flow->request.layer, layer->id, sizeof(layer->id));
         warm_used_note(app, &flow->request, &flow->wish, layer, flow->call->project_id);
@@ -424,13 +426,13 @@ static void execute(struct run_flow *flow)
     struct app *app = flow->call->app;
     struct engine_caller caller = {
         .project = flow->call->project_id,
-        .share = app->options.share,
         .run_id = flow->id,
         .created_ns = flow->history.created_ns,
     };
     struct engine_refusal refusal = {0};
     struct dc_err err;
 
+    plan_share(flow->call, &caller.share);
     if (produce(flow, &caller, &refusal, &err) < 0) {
         fail_engine(flow, &refusal, &err);
         withdraw(flow);

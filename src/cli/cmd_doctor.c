@@ -94,8 +94,14 @@ static void look_at_packages(struct doctor *doctor)
         struct probe_line *line = add_extra(doctor, "packages", there ? PROBE_OK : PROBE_WEAK);
 
         (void)snprintf(line->found, sizeof(line->found), "%s%s", names[kind],
-                       there ? "" : ": none in the sealed root");
-        if (!there)
+                       there            ? ""
+                       : sources.closed ? ": the sealed root is another user's"
+                                        : ": none in the sealed root");
+        if (sources.closed)
+            (void)snprintf(line->remedy, sizeof(line->remedy),
+                           "set DOCLE_ROOT_DIR to a folder of this user's, then docle runtimes "
+                           "refresh; else runs that ask for packages are refused");
+        else if (!there)
             (void)snprintf(line->remedy, sizeof(line->remedy),
                            "install %s, then docle runtimes refresh; else runs that ask "
                            "for packages are refused",

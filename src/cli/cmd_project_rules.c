@@ -258,9 +258,10 @@ static const struct cli_option limits_options[] = {
     {"json", 0, NULL, "Print JSON."},
     {"runs-per-month", 0, "N", "Runs in a UTC month."},
     {"timeout-ms", 0, "N", "Longest timeout of a run."},
-    {"install-seconds", 0, "N", "Longest installation of packages."},
+    {"install-seconds", 0, "N",
+     "Longest installation of packages, at most packages.install_seconds."},
     {"memory-mb", 0, "N", "Memory of a run, in MiB."},
-    {"running", 0, "N", "Runs under way at once."},
+    {"running", 0, "N", "Runs that execute at once, at most project.running of them; more wait."},
     {"user-rate", 0, "N", "Requests of each end user in a minute."},
     {"budget", 0, "AMOUNT", "What the project may cost in a UTC month."},
     {"user-budget", 0, "AMOUNT", "What each end user may cost in a UTC month."},
@@ -312,7 +313,7 @@ static int run_change(struct store_conn *conn, void *arg, struct dc_err *err)
     if (project_find(conn, limits->wanted, project, err) < 0)
         return -err->code;
     merge(limits, &project->rules);
-    if (store_project_set_rules(conn, project->id, &project->rules, err) < 0)
+    if (store_project_set_rules(conn, project->id, &project->rules, dc_wall_now(), err) < 0)
         return -err->code;
     return store_audit_add(conn,
                            &(struct store_audit){.project_id = project->id,

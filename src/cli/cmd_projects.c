@@ -132,7 +132,7 @@ static int run_change(struct store_conn *conn, void *arg, struct dc_err *err)
     if (project_find(conn, change->wanted, project, err) < 0)
         return -err->code;
     if ((change->sets_plan
-             ? store_project_set_plan(conn, project->id, change->plan, err)
+             ? store_project_set_plan(conn, project->id, change->plan, dc_wall_now(), err)
              : store_project_suspend(conn, project->id, change->suspended_at, err)) < 0)
         return -err->code;
     return store_audit_add(conn,

@@ -124,6 +124,7 @@ static void fill_plans(const struct config *config, enum billing_mode billing,
         .free_runs = config_number(config, CONFIG_FREE_RUNS),
         .free_timeout_ms = config_number(config, CONFIG_FREE_TIMEOUT_MS),
         .free_memory_mb = config_number(config, CONFIG_FREE_MEMORY_MB),
+        .free_install_s = config_number(config, CONFIG_FREE_INSTALL_SECONDS),
         .pro_timeout_ms = config_number(config, CONFIG_PRO_TIMEOUT_MS),
         .pro_memory_mb = config_number(config, CONFIG_PRO_MEMORY_MB),
     };

@@ -73,6 +73,11 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_FREE_MEMORY_MB] = {"plans.free_memory_mb", CONFIG_NUMBER, DC_MEMORY_MIN_MB,
                                DC_MEMORY_MAX_MB, "512", NULL, NULL, true, "MB",
                                "Ceiling of policy.memoryMB on the plan free, and with test keys."},
+    [CONFIG_FREE_INSTALL_SECONDS] =
+        {"plans.free_install_seconds", CONFIG_NUMBER, 1, DC_TIMEOUT_MAX_MS / 1000, "60", NULL, NULL,
+         true, "SECONDS",
+         "Longest install of packages on the plan free, and with test keys; at most "
+         "packages.install_seconds."},
     [CONFIG_PRO_TIMEOUT_MS] = {"plans.pro_timeout_ms", CONFIG_NUMBER, DC_TIMEOUT_MIN_MS,
                                DC_TIMEOUT_MAX_MS, "300000", NULL, NULL, true, "MS",
                                "Ceiling of policy.timeoutMs on the plan pro."},

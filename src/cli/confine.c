@@ -173,6 +173,7 @@ static int seal_paths(const char *data_dir, const char *config_file, struct dc_e
         {resolver, SEAL_GRANT_READ},
     };
     char *slash;
+    int abi;
 
     folder_of_resolver(resolver);
 
@@ -185,7 +186,9 @@ static int seal_paths(const char *data_dir, const char *config_file, struct dc_e
         else
             (void)snprintf(folder, sizeof(folder), "/nonexistent"); /* never all of "/" */
     }
-    if (seal_landlock_abi() == 0) {
+    if (seal_landlock_abi(&abi, err) < 0)
+        return -err->code;
+    if (!abi) {
         dc_log(DC_LOG_WARN, "this kernel has no Landlock: the API process can read what its user "
                             "can read");
         return 0;

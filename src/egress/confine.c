@@ -77,8 +77,11 @@ static int seal_paths(struct dc_err *err)
         {"/etc/localtime", SEAL_GRANT_READ},     {settings, SEAL_GRANT_READ},
         {"/dev/urandom", SEAL_GRANT_READ},       {"/dev/null", SEAL_GRANT_USE},
     };
+    int abi;
 
-    if (seal_landlock_abi() == 0) {
+    if (seal_landlock_abi(&abi, err) < 0)
+        return -err->code;
+    if (!abi) {
         dc_log(DC_LOG_WARN, "this kernel has no Landlock: the relay can read what its user can");
         return 0;
     }

@@ -6,7 +6,9 @@
  *   server_link.c  what the API process asks and is told      (untrusted: strict)
  *   pool.c         which run gets which slot; spares
  *   slot.c         life of a slot and its scrubbing
- *   run.c          a run inside a slot: limits, deadlines, outcome
+ *   run_start.c    a run inside a slot: from the fork until it has its job
+ *   run.c          what happens to it: exit, limits, deadlines, trouble
+ *   run_end.c      what it used, its outcome and artifacts
  *   zygotes.c      fork servers: start, retire, replace, fall back to plain starts
  *   warm.c         those with packages
  *   prepared.c     spares with packages
@@ -197,23 +199,27 @@ void slot_scrub(struct launcher *launcher, struct slot *slot);   /* nobody is in
 void slot_destroy(struct launcher *launcher, struct slot *slot); /* kills the init */
 void slot_kill_inside(struct launcher *launcher, struct slot *slot);
 
-/* run.c */
+/* run_start.c */
 DC_MUST int run_spawn(struct launcher *launcher, struct slot *slot, struct zygote_link *zygote,
                       uint32_t disk_mb, struct dc_err *err);
 void run_attach(struct launcher *launcher, struct slot *slot, struct run *run); /* takes its fds */
 void run_on_mounted(struct launcher *launcher, struct slot *slot,
                     const struct link_message *message);
+void run_on_networked(struct launcher *launcher, struct slot *slot, const struct dc_err *theirs);
 void run_deliver(struct launcher *launcher, struct slot *slot, bool warm);
 /* For a spare whose packages are imported. Fails when it does not take its job: then the run is as
  * it was, not started. */
 DC_MUST int run_start_prepared(struct launcher *launcher, struct slot *slot, struct dc_err *err);
+
+/* run.c */
 void run_stop(struct launcher *launcher, struct slot *slot, enum launch_end_kind verdict);
 void run_trouble(struct launcher *launcher, struct slot *slot, const struct dc_err *err);
 void run_on_child(struct launcher *launcher, struct slot *slot);
-void run_on_networked(struct launcher *launcher, struct slot *slot, const struct dc_err *theirs);
 void run_on_oom(struct launcher *launcher, struct slot *slot);
 void run_on_exit(struct launcher *launcher, struct slot *slot, const struct zygote_exited *exited);
 void run_watch_limits(struct launcher *launcher, struct slot *slot, int64_t now);
+
+/* run_end.c */
 void run_all_gone(struct launcher *launcher, struct slot *slot); /* nothing of it is alive */
 void run_finish(struct launcher *launcher, struct slot *slot);   /* tells the server */
 void run_release(struct run *run);

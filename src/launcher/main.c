@@ -5,10 +5,10 @@
  * it over one SOCK_SEQPACKET link in numbers and descriptors only. It links libc, libseccomp and
  * libcap, has one thread, and never looks at code, JSON, SQL or a path of a caller. It owns the
  * control groups, makes the service namespaces (nursery.c), lends slots to runs (pool.c, slot.c,
- * run.c) and watches the zygotes (zygotes.c). When the link closes it kills everything and leaves;
- * when it dies the nursery dies with it (PDEATHSIG), and with the nursery, pid 1 of the service
- * namespace, every zygote, slot and run. Control groups that a killed launcher left are swept at
- * the next start.
+ * run_start.c, run.c) and watches the zygotes (zygotes.c). When the link closes it kills everything
+ * and leaves; when it dies the nursery dies with it (PDEATHSIG), and with the nursery, pid 1 of the
+ * service namespace, every zygote, slot and run. Control groups that a killed launcher left are
+ * swept at the next start.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,8 +78,11 @@ static int own_process(const struct options *options, struct dc_err *err)
 static int find_level(struct launcher *launcher, struct dc_err *err)
 {
     static const char *const names[] = {"limited", "standard", "full"};
+    int abi;
 
-    launcher->landlock = seal_landlock_abi() > 0;
+    if (seal_landlock_abi(&abi, err) < 0)
+        return -err->code;
+    launcher->landlock = abi > 0;
     if (!cgroup_tree_complete(&launcher->cgroups))
         launcher->level = LEVEL_LIMITED;
     else

@@ -34,6 +34,8 @@ bool counters_enter(struct counters *counters, const char *id, uint32_t max)
 {
     struct counter **slot = find(counters, id);
 
+    if (!max)
+        return false;
     if (!*slot) {
         struct counter *made = calloc(1, sizeof(*made));
 

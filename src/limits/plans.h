@@ -10,6 +10,7 @@ struct plan_limits {
     uint32_t free_runs;       /* of a month; 0: 100 with billing, else none */
     uint32_t free_timeout_ms; /* ceilings; 0: none. Those of free hold for test keys always. */
     uint32_t free_memory_mb;
+    uint32_t free_install_s;
     uint32_t pro_timeout_ms;
     uint32_t pro_memory_mb;
 };

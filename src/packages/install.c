@@ -313,7 +313,9 @@ static int judge(struct install *install, const struct run_result *result,
     case OUTCOME_SANDBOX_ERROR:
         return dc_fail(err, DC_BUG, 0, "the sandbox of an install failed");
     case OUTCOME_CANCELLED:
-        return dc_fail(err, DC_BUSY, 0, "the server is stopping; try again in a moment");
+        return dc_fail(err, DC_BUSY, 0, "%s",
+                       install->abandoned ? "nobody waits for it any more"
+                                          : "the server is stopping; try again in a moment");
     case OUTCOME_OK:
     case OUTCOME_ERROR:
     case OUTCOME_SIGNAL:
@@ -340,10 +342,19 @@ static int judge(struct install *install, const struct run_result *result,
 
 /* --- all together ----------------------------------------------------------------------------- */
 
+/* Where the run writes, until it has its own of it. */
+struct wire {
+    int fd;
+    struct install *install;
+};
+
 static void close_wire(void *context, bool warm)
 {
+    struct wire *wire = context;
+
     (void)warm;
-    dc_close_clear(context); /* the run has its own now */
+    dc_close_clear(&wire->fd);
+    install_has_started(wire->install);
 }
 
 /* The run, with its stream read beside it. */
@@ -351,10 +362,10 @@ static int run_and_read(struct install *install, struct run_request *request,
                         struct reading *reading, struct run_result *result, struct dc_err *err)
 {
     struct packages *packages = install->packages;
-    char id[DC_UUID_SIZE];
+    struct wire wire = {.install = install};
     struct engine_caller caller = {.project = install->project,
                                    .share = install->share,
-                                   .run_id = id,
+                                   .run_id = install->run_id,
                                    .created_ns = dc_wall_now()};
     struct engine_observer observer = {.started = close_wire};
     int ends[2];
@@ -366,12 +377,12 @@ static int run_and_read(struct install *install, struct run_request *request,
     reading->work.data = reading;
     if (uv_queue_work(packages->loop, &reading->work, read_stream, after_reading) < 0)
         abort(); /* it fails for a missing function only */
-    dc_uuid7(caller.created_ns, id);
+    wire.fd = ends[1];
     request->wired = true;
-    request->stdout_fd = ends[1];
-    observer.context = &ends[1];
+    request->stdout_fd = wire.fd;
+    observer.context = &wire;
     ran = engine_run(packages->engine, request, &caller, &observer, result, &install->refusal, err);
-    dc_close_clear(&ends[1]); /* the reader sees the end now, whatever happened */
+    dc_close_clear(&wire.fd); /* the reader sees the end now, whatever happened */
     while (!reading->done)
         await_flag_wait(&reading->over);
     return ran;

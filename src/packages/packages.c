@@ -90,13 +90,20 @@ bool packages_available(const struct packages *packages, enum package_kind kind,
 
     if (source->available && source->index)
         return true;
-    *ret_why = kind == PACKAGE_PIP
-                   ? "packages for Python cannot be installed on this server: its operator has to "
-                     "install pip and run `docle runtimes refresh`; until then send the modules "
-                     "as files, and \"packages\": []"
-                   : "packages for Node.js cannot be installed on this server: its operator has "
-                     "to install npm and run `docle runtimes refresh`; until then send the "
-                     "modules as files, and \"packages\": []";
+    if (packages->options.sources->closed)
+        *ret_why =
+            "packages cannot be installed on this server: its sealed root belongs to another "
+            "user, and its operator has to make one of his own (DOCLE_ROOT_DIR); until then "
+            "send the modules as files, and \"packages\": []";
+    else
+        *ret_why =
+            kind == PACKAGE_PIP
+                ? "packages for Python cannot be installed on this server: its operator has to "
+                  "install pip and run `docle runtimes refresh`; until then send the modules "
+                  "as files, and \"packages\": []"
+                : "packages for Node.js cannot be installed on this server: its operator has "
+                  "to install npm and run `docle runtimes refresh`; until then send the "
+                  "modules as files, and \"packages\": []";
     return false;
 }
 
@@ -216,34 +223,7 @@ static bool fresh(const struct packages *packages, const struct layer *layer)
     return layer->pinned || (age >= 0 && age < packages->options.age_s * DC_NS_PER_S);
 }
 
-/* --- installing ------------------------------------------------------------------------------- */
-
-static struct install *find_install(const struct packages *packages, const char *key)
-{
-    struct install *install = packages->installs;
-
-    while (install && strcmp(install->key, key) != 0)
-        install = install->next;
-    return install;
-}
-
-static void unlink_install(struct packages *packages, const struct install *install)
-{
-    struct install **link = &packages->installs;
-
-    while (*link != install)
-        link = &(*link)->next;
-    *link = install->next;
-}
-
-static void let_go(struct install *install)
-{
-    if (--install->holders)
-        return;
-    package_failure_release(&install->failure);
-    package_wish_release(&install->wish);
-    free(install);
-}
+/* --- the budget of the folder ----------------------------------------------------------------- */
 
 struct eviction {
     struct layer_store *store;
@@ -278,7 +258,7 @@ int packages_evict(struct packages *packages, uint64_t bytes_max, uint32_t *ret_
     return eviction.result;
 }
 
-static void keep_budget(struct packages *packages)
+void packages_keep_budget(struct packages *packages)
 {
     uint64_t bytes_max = (uint64_t)packages->options.cache_mb << 20;
     struct packages_stats now;
@@ -288,118 +268,6 @@ static void keep_budget(struct packages *packages)
     packages_snapshot(packages, &now);
     if (!packages->evicting && packages_evict(packages, bytes_max, &removed, &err) < 0)
         dc_log_err(DC_LOG_WARN, NULL, &err, "package layers could not be looked over");
-}
-
-/* From the start each time: who is told runs on top of us, and leaves the list. */
-static void tell_askers(struct packages *packages, const struct install *install)
-{
-    struct asking *asking = packages->asking;
-
-    while (asking) {
-        if (asking->install != install || asking->told) {
-            asking = asking->next;
-            continue;
-        }
-        asking->told = true;
-        await_flag_set(&asking->news);
-        asking = packages->asking;
-    }
-}
-
-static void install_task(void *arg)
-{
-    struct install *install = arg;
-    struct packages *packages = install->packages;
-    int64_t begun = dc_now();
-
-    packages->stats.installing++;
-    install_carry_out(install);
-    packages->stats.installing--;
-    packages->stats.installs++;
-    packages->stats.failures += install->result < 0;
-    packages->stats.install_ns += (uint64_t)(dc_now() - begun);
-    unlink_install(packages, install);
-    install->done = true;
-    tell_askers(packages, install);
-    if (install->result == 0)
-        keep_budget(packages);
-    let_go(install);
-    if (!packages->installs && !packages->evicting)
-        await_list_wake(&packages->idle);
-}
-
-static struct install *begin_install(struct packages *packages, const char *key,
-                                     const char *runtime, const struct package_wish *wish,
-                                     const struct package_asker *asker, struct dc_err *err)
-{
-    struct install *install = calloc(1, sizeof(*install));
-
-    if (!install) {
-        (void)dc_fail(err, DC_KERNEL, ENOMEM, "an install");
-        return NULL;
-    }
-    *install = (struct install){.packages = packages, .share = asker->share, .holders = 2};
-    (void)snprintf(install->project, sizeof(install->project), "%s", asker->project);
-    if (package_wish_copy(wish, &install->wish, err) < 0) {
-        package_wish_release(&install->wish);
-        free(install);
-        return NULL;
-    }
-    memcpy(install->key, key, LAYER_KEY_SIZE);
-    (void)snprintf(install->runtime, sizeof(install->runtime), "%s", runtime);
-    install->next = packages->installs;
-    packages->installs = install;
-    if (task_start(packages->loop, install_task, install, err) == 0)
-        return install;
-    unlink_install(packages, install);
-    package_wish_release(&install->wish);
-    free(install);
-    return NULL;
-}
-
-static void copy_failure(const struct package_failure *from, struct package_failure *to)
-{
-    to->exit_code = from->exit_code;
-    memcpy(to->message, from->message, sizeof(to->message));
-    dc_buf_init(&to->text, from->text.length + 1);
-    (void)dc_buf_append(&to->text, dc_buf_str(&from->text), from->text.length);
-}
-
-/* Waits for an install of the key, begun now or by somebody else before. An asker who is cancelled
- * leaves; the install goes on, for others and the next time. */
-static int await_install(struct packages *packages, const char *key, const char *runtime,
-                         const struct package_wish *wish, struct asking *asking,
-                         struct package_failure *failure, struct engine_refusal *ret_refusal,
-                         struct dc_err *err)
-{
-    struct install *install = find_install(packages, key);
-    int result;
-
-    if (install) {
-        install->holders++;
-        packages->stats.joined++;
-    } else {
-        install = begin_install(packages, key, runtime, wish, asking->asker, err);
-        if (!install)
-            return -err->code;
-    }
-    asking->install = install;
-    asking->told = false;
-    while (!install->done && !asking->cancelled)
-        await_flag_wait(&asking->news);
-    asking->install = NULL;
-    result = install->result;
-    if (asking->cancelled) {
-        failure->cancelled = true;
-        result = dc_fail(err, DC_CONFLICT, 0, "cancelled");
-    } else if (result < 0) {
-        *err = install->err;
-        *ret_refusal = install->refusal;
-        if (result == -DC_CONFLICT)
-            copy_failure(&install->failure, failure);
-    }
-    let_go(install);
-    return result;
 }
 
 /* A layer that is too old is better than none while the registry is out of reach. */
@@ -438,7 +306,7 @@ static int ensure(struct packages *packages, const struct package_wish *wish, st
         if (!told && asker->installing)
             asker->installing(asker->context);
         told = true;
-        result = await_install(packages, key, runtime, wish, asking, failure, ret_refusal, err);
+        result = install_await(packages, key, runtime, wish, asking, failure, ret_refusal, err);
         if (result < 0 && !asking->cancelled && old_one_will_do(&layer, result)) {
             dc_log_err(DC_LOG_WARN, NULL, err, "packages could not be resolved again");
             *ret_layer = layer;
@@ -458,7 +326,8 @@ int packages_ensure(struct packages *packages, const struct package_wish *wish,
                     struct package_failure *failure, struct engine_refusal *ret_refusal,
                     struct dc_err *err)
 {
-    struct asking asking = {.asker = asker, .next = packages->asking};
+    struct asking asking = {
+        .asker = asker, .ceiling_s = install_ceiling(packages, asker), .next = packages->asking};
     struct asking **link = &packages->asking;
     int result;
 

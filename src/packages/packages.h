@@ -71,11 +71,14 @@ struct package_asker {
     const char *project;
     const char *run_id; /* for packages_cancel; may be NULL */
     struct admission_share share;
+    uint32_t install_s; /* how long it may have an install run; 0, or more than the operator's
+                           ceiling: as long as that */
     void (*installing)(void *context); /* called once when it takes an install; may be NULL */
     void *context;
 };
 
-/* In a task. 0: *ret_layer is held. -DC_CONFLICT: the install failed, *failure says how.
+/* In a task. 0: *ret_layer is held. -DC_CONFLICT: the install failed, or did not end within
+ * asker->install_s, *failure says how.
  * Else as engine_run. */
 DC_MUST int packages_ensure(struct packages *packages, const struct package_wish *wish,
                             const struct package_asker *asker, struct layer *ret_layer,

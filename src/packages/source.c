@@ -239,6 +239,7 @@ int package_sources_read(const char *root, const struct package_source_options *
                          struct package_sources *ret_sources, struct dc_err *err)
 {
     DC_AUTO(dc_free) char *text = calloc(1, CONF_MAX_BYTES);
+    bool closed = false;
     char path[4096];
 
     *ret_sources = (struct package_sources){0};
@@ -248,7 +249,11 @@ int package_sources_read(const char *root, const struct package_source_options *
     if (dc_read_file_at(AT_FDCWD, path, text, CONF_MAX_BYTES, err) < 0) {
         if (err->errnum != ENOENT && err->errnum != EACCES)
             return -err->code;
+        closed = err->errnum == EACCES;
         text[0] = '\0'; /* none, or not for us: then there is nothing to install with */
     }
-    return package_sources_parse(text, options, ret_sources, err);
+    if (package_sources_parse(text, options, ret_sources, err) < 0)
+        return -err->code;
+    ret_sources->closed = closed;
+    return 0;
 }

@@ -34,6 +34,7 @@ struct package_source {
 };
 
 struct package_sources {
+    bool closed; /* the sealed root says where they come from, but not to this user */
     struct package_source of[PACKAGE_KINDS];
     struct dc_arena arena;
 };
@@ -46,7 +47,8 @@ struct package_source_options {
     const char *hosts; /* further ones that packages come from, separated by commas or blanks */
 };
 
-/* root: of the sealed root's generation. A root without installers.conf has no installers.
+/* root: of the sealed root's generation. A root without installers.conf has no installers, and
+ * one whose file is another user's sets `closed`.
  * -DC_INVALID: an address or host that is none. Release in any case. */
 DC_MUST int package_sources_read(const char *root, const struct package_source_options *options,
                                  struct package_sources *ret_sources, struct dc_err *err);

@@ -66,6 +66,14 @@ static bool copy_name(struct reader segment, size_t max, char *out)
     return strcmp(out, ".") != 0 && strcmp(out, "..") != 0;
 }
 
+/* SECURITY: before the name is judged: "..git" would become a way up in the host's URLs. */
+static struct reader cut_git(struct reader segment)
+{
+    if (segment.end - segment.at > 4 && memcmp(segment.end - 4, ".git", 4) == 0)
+        segment.end -= 4;
+    return segment;
+}
+
 static int hex_value(char byte)
 {
     if (byte >= '0' && byte <= '9')
@@ -160,7 +168,6 @@ int repo_spec_parse(const char *text, size_t length, const char *host, struct re
     static const char form[] = "must be \"owner/name\" or a URL such as "
                                "https://%s/owner/name/tree/BRANCH/FOLDER";
     struct reader reader = {text, text + length};
-    size_t name_length;
 
     *ret_spec = (struct repo_spec){0};
     if (length > REPO_SPEC_MAX_BYTES)
@@ -169,11 +176,8 @@ int repo_spec_parse(const char *text, size_t length, const char *host, struct re
     if (take_host(&reader, host, err) < 0)
         return -err->code;
     if (!copy_name(take_segment(&reader), REPO_OWNER_MAX_BYTES, ret_spec->owner) ||
-        !copy_name(take_segment(&reader), REPO_NAME_MAX_BYTES, ret_spec->name))
+        !copy_name(cut_git(take_segment(&reader)), REPO_NAME_MAX_BYTES, ret_spec->name))
         return dc_fail(err, DC_INVALID, 0, form, host);
-    name_length = strlen(ret_spec->name);
-    if (name_length > 4 && strcmp(ret_spec->name + name_length - 4, ".git") == 0)
-        ret_spec->name[name_length - 4] = '\0';
     return reader.at < reader.end ? read_rest(&reader, ret_spec, err) : 0;
 }
 

@@ -48,7 +48,7 @@ enum history_verdict {
     HISTORY_SAME, /* the same key and body came before: the run of that id is the one to answer with
                    */
     HISTORY_CONFLICT,    /* the key came with another body */
-    HISTORY_OVER_BUDGET, /* one that stops is used up */
+    HISTORY_OVER_BUDGET, /* one that stops has not enough left for it */
     HISTORY_OVER_QUOTA,  /* the month's runs are used up */
 };
 
@@ -59,8 +59,8 @@ struct history_admission {
 };
 
 /* Each NEW is followed by exactly one history_finish or history_withdraw.
- * With a key waits for the claim, with a quota for the reservation, with a budget that stops for a
- * look at it; else the write is left to the store and NEW comes at once. */
+ * With a key waits for the claim, with a quota for the reservation, with a budget that stops for
+ * what it holds; else the write is left to the store and NEW comes at once. */
 DC_MUST int history_admit(struct history *history, const struct run_request *request,
                           const struct history_run *run, enum history_verdict *ret_verdict,
                           struct history_admission *ret_admission, struct dc_err *err);
@@ -109,6 +109,9 @@ DC_MUST int history_list(struct history *history, const struct store_run_filter 
 /* What a run costs by the prices of `run`: sandbox_error and install_failed nothing. -1: no price.
  */
 int64_t history_amount_micros(const struct history_run *run, const struct run_result *result);
+
+/* What it may cost at most: its price, and every millisecond of CPU time that its policy gives. */
+int64_t history_hold_micros(const struct history_run *run, const struct run_policy *policy);
 
 /* From a stored run; for the command line too, which reads the store directly. -DC_KERNEL: memory.
  */

@@ -46,11 +46,39 @@ static uint64_t all_fs_rights(int abi)
     return (UINT64_C(1) << bits_of_abi[index]) - 1;
 }
 
-int seal_landlock_abi(void)
+int seal_landlock_abi(int *ret_abi, struct dc_err *err)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
 
-    return abi < 0 ? 0 : (int)abi;
+    if (abi < 1 && (abi == 0 || (errno != ENOSYS && errno != EOPNOTSUPP)))
+        return dc_fail(err, DC_KERNEL, abi ? errno : 0,
+                       "whether there is Landlock cannot be told; a filter around this process "
+                       "must allow landlock_create_ruleset or answer ENOSYS");
+    *ret_abi = abi < 1 ? 0 : (int)abi;
+    return 0;
+}
+
+/* *ret_all: the rights that this kernel knows, all of which the ruleset handles. */
+static int make_ruleset(bool scoped, uint64_t *ret_all, int *ret_ruleset, struct dc_err *err)
+{
+    struct ruleset_attr attr = {0};
+    size_t size = sizeof(attr.handled_access_fs);
+    int abi;
+
+    if (seal_landlock_abi(&abi, err) < 0)
+        return -err->code;
+    if (!abi)
+        return dc_fail(err, DC_NOT_FOUND, 0, "this kernel has no Landlock");
+    attr.handled_access_fs = all_fs_rights(abi);
+    if (scoped && abi >= 6) {
+        attr.scoped = SCOPE_ALL;
+        size = sizeof(attr);
+    }
+    *ret_ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
+    if (*ret_ruleset < 0)
+        return dc_fail_errno(err, "landlock ruleset");
+    *ret_all = attr.handled_access_fs;
+    return 0;
 }
 
 static int allow(int ruleset, const char *path, uint64_t rights, struct dc_err *err)
@@ -65,19 +93,14 @@ static int allow(int ruleset, const char *path, uint64_t rights, struct dc_err *
 
 int seal_landlock(struct dc_err *err)
 {
-    int abi = seal_landlock_abi();
-    uint64_t all = abi ? all_fs_rights(abi) : 0;
-    uint64_t look = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR;
-    uint64_t use = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | (all & FS_TRUNCATE);
-    struct ruleset_attr attr = {.handled_access_fs = all, .scoped = abi >= 6 ? SCOPE_ALL : 0};
-    size_t size = abi >= 6 ? sizeof(attr) : sizeof(attr.handled_access_fs);
+    static const uint64_t look = FS_EXECUTE | FS_READ_FILE | FS_READ_DIR;
     DC_AUTO(dc_close) int ruleset = -1;
+    uint64_t all;
+    uint64_t use;
 
-    if (!abi)
-        return dc_fail(err, DC_NOT_FOUND, 0, "this kernel has no Landlock");
-    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
-    if (ruleset < 0)
-        return dc_fail_errno(err, "landlock ruleset");
+    if (make_ruleset(true, &all, &ruleset, err) < 0)
+        return -err->code;
+    use = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | (all & FS_TRUNCATE);
     if (allow(ruleset, "/", look, err) < 0 || allow(ruleset, "/workspace", all, err) < 0 ||
         allow(ruleset, "/tmp", all, err) < 0 || allow(ruleset, "/dev/shm", all, err) < 0 ||
         allow(ruleset, "/dev", use | (all & FS_IOCTL_DEV), err) < 0 ||
@@ -110,17 +133,11 @@ static int add_grant(int ruleset, const struct seal_grant *grant, uint64_t all, 
 
 int seal_landlock_grants(const struct seal_grant *grants, size_t count, struct dc_err *err)
 {
-    int abi = seal_landlock_abi();
-    uint64_t all = abi ? all_fs_rights(abi) : 0;
-    struct ruleset_attr attr = {.handled_access_fs = all, .scoped = abi >= 6 ? SCOPE_ALL : 0};
-    size_t size = abi >= 6 ? sizeof(attr) : sizeof(attr.handled_access_fs);
     DC_AUTO(dc_close) int ruleset = -1;
+    uint64_t all;
 
-    if (!abi)
-        return dc_fail(err, DC_NOT_FOUND, 0, "this kernel has no Landlock");
-    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
-    if (ruleset < 0)
-        return dc_fail_errno(err, "landlock ruleset");
+    if (make_ruleset(true, &all, &ruleset, err) < 0)
+        return -err->code;
     for (size_t i = 0; i < count; i++)
         if (add_grant(ruleset, &grants[i], all, err) < 0)
             return -err->code;
@@ -131,18 +148,14 @@ int seal_landlock_grants(const struct seal_grant *grants, size_t count, struct d
 
 int seal_landlock_trees(const int *dir_fds, size_t count, struct dc_err *err)
 {
-    int abi = seal_landlock_abi();
-    uint64_t all = abi ? all_fs_rights(abi) : 0;
-    uint64_t use = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_MAKE_DIR | FS_REMOVE_DIR |
-                   (all & FS_TRUNCATE);
-    struct ruleset_attr attr = {.handled_access_fs = all};
     DC_AUTO(dc_close) int ruleset = -1;
+    uint64_t all;
+    uint64_t use;
 
-    if (!abi)
-        return dc_fail(err, DC_NOT_FOUND, 0, "this kernel has no Landlock");
-    ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
-    if (ruleset < 0)
-        return dc_fail_errno(err, "landlock ruleset");
+    if (make_ruleset(false, &all, &ruleset, err) < 0)
+        return -err->code;
+    use = FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_MAKE_DIR | FS_REMOVE_DIR |
+          (all & FS_TRUNCATE);
     for (size_t i = 0; i < count; i++) {
         struct path_beneath_attr rule = {.allowed_access = use, .parent_fd = dir_fds[i]};
 

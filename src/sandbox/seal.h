@@ -38,8 +38,10 @@ DC_MUST int seal_rlimits(const struct seal_rlimits *limits, struct dc_err *err);
 /* Drops every capability from all five sets, locks securebits, sets no_new_privs. */
 DC_MUST int seal_capabilities(struct dc_err *err);
 
-/* Landlock: ABI of this kernel, 0 when there is none. */
-int seal_landlock_abi(void);
+/* Landlock: *ret_abi of this kernel, 0 when there is none: not compiled in, or not switched on. Any
+ * other answer is no kernel's: a filter of the host's refuses the call, say. That is an error, lest
+ * a host that has Landlock be taken for one without. */
+DC_MUST int seal_landlock_abi(int *ret_abi, struct dc_err *err);
 /* Read and execute below /, write below the run's own file systems, nothing else; abstract sockets
  * and signals stay inside where the kernel can. No TCP rules: they would break loopback. */
 DC_MUST int seal_landlock(struct dc_err *err);

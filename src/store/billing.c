@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/store_internal.h"
 
 #include "base/poison.h"
@@ -114,7 +115,23 @@ int store_billing_set_customer(struct store_conn *conn, const char *project_id,
     return 0;
 }
 
-static int set_plan(struct store_conn *conn, const char *project_id, bool pro, struct dc_err *err)
+/* What was paid for is none of the quota of the month in which a subscription ends. */
+static int keep_quota(struct store_conn *conn, const char *project_id, int64_t now,
+                      struct dc_err *err)
+{
+    static const char sql[] = "INSERT INTO quota (project_id, period, used) VALUES ($1, $2, 0)"
+                              " ON CONFLICT (project_id, period) DO NOTHING";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, dc_month_of(now));
+    return db_run(query, NULL, err);
+}
+
+static int set_plan(struct store_conn *conn, const char *project_id, bool pro, int64_t now,
+                    struct dc_err *err)
 {
     static const char sql[] = "UPDATE projects SET plan = $1 WHERE id = $2"
                               " AND plan <> 'enterprise' AND plan <> $1";
@@ -127,7 +144,11 @@ static int set_plan(struct store_conn *conn, const char *project_id, bool pro, s
     db_bind_text(query, 2, project_id);
     if (db_run(query, &changes, err) < 0)
         return -err->code;
-    return changes ? conn_keys_changed(conn, err) : 0;
+    if (!changes)
+        return 0;
+    if (!pro && keep_quota(conn, project_id, now, err) < 0)
+        return -err->code;
+    return conn_keys_changed(conn, err);
 }
 
 static int put_account(struct store_conn *conn, const struct store_billing *new, int64_t now,
@@ -183,7 +204,7 @@ static int apply(struct store_conn *conn, const struct store_subscription *sub, 
         billing.past_due_at = now;
     if (put_account(conn, &billing, now, err) < 0)
         return -err->code;
-    return set_plan(conn, sub->project_id, sub->pro, err);
+    return set_plan(conn, sub->project_id, sub->pro, now, err);
 }
 
 int store_billing_apply(struct store_conn *conn, const struct store_subscription *sub, int64_t now,

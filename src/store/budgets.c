@@ -72,24 +72,129 @@ static int spent(struct store_conn *conn, const struct store_budgets *budgets,
     return 0;
 }
 
-int usage_check_budgets(struct store_conn *conn, const struct store_budgets *budgets,
-                        int64_t period, enum store_budget *ret_over, struct dc_err *err)
-{
-    *ret_over = STORE_BUDGET_NONE;
-    for (int i = STORE_BUDGET_KEY; i < STORE_BUDGET_KINDS; i++) {
-        int64_t micros;
+/* ---- holding ---- */
 
-        if (!budgets->micros[i] || !budgets->stops[i] || !subject_of(budgets, (enum store_budget)i))
+static bool is_stopping(const struct store_budgets *budgets, enum store_budget kind)
+{
+    return budgets->micros[kind] && budgets->stops[kind] && subject_of(budgets, kind);
+}
+
+int64_t usage_held_kinds(const struct store_budgets *budgets)
+{
+    int64_t kinds = 0;
+
+    for (int i = STORE_BUDGET_KEY; i < STORE_BUDGET_KINDS; i++)
+        if (is_stopping(budgets, (enum store_budget)i))
+            kinds |= INT64_C(1) << i;
+    return kinds;
+}
+
+/* Takes first and looks then: whoever else takes of the same budget waits for this row. *ret_held:
+ * of all runs under way, this one included. */
+static int hold(struct store_conn *conn, const struct store_budgets *budgets,
+                enum store_budget kind, int64_t micros, int64_t *ret_held, struct dc_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO budget_holds (kind, project_id, subject, micros) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (kind, project_id, subject) DO UPDATE SET"
+        " micros = budget_holds.micros + excluded.micros RETURNING micros";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, store_budget_name(kind));
+    db_bind_text(query, 2, budgets->project_id);
+    db_bind_text(query, 3, subject_of(budgets, kind));
+    db_bind_int(query, 4, micros);
+    if (db_step(query, &row, err) < 0)
+        return -err->code;
+    if (!row)
+        return dc_fail(err, DC_BUG, 0, "database: a hold returned nothing");
+    *ret_held = db_int(query, 0);
+    if (db_row_read(query, err) < 0)
+        return -err->code;
+    return db_run(query, NULL, err);
+}
+
+int usage_unhold_budgets(struct store_conn *conn, const struct store_budgets *budgets,
+                         int64_t micros, int last, struct dc_err *err)
+{
+    static const char sql[] = "DELETE FROM budget_holds WHERE micros <= 0 AND kind = $1"
+                              " AND project_id = $2 AND subject = $3";
+    int64_t held;
+
+    for (int i = STORE_BUDGET_KEY; micros && i <= last; i++) {
+        DC_AUTO(db_end) struct db_query *query = NULL;
+
+        if (!is_stopping(budgets, (enum store_budget)i))
             continue;
-        if (spent(conn, budgets, (enum store_budget)i, period, &micros, err) < 0)
+        if (hold(conn, budgets, (enum store_budget)i, -micros, &held, err) < 0 ||
+            db_begin_query(conn->db, sql, &query, err) < 0)
             return -err->code;
-        if (micros < budgets->micros[i])
-            continue;
-        *ret_over = (enum store_budget)i;
-        return 0;
+        db_bind_text(query, 1, names[i]);
+        db_bind_text(query, 2, budgets->project_id);
+        db_bind_text(query, 3, subject_of(budgets, (enum store_budget)i));
+        if (db_run(query, NULL, err) < 0)
+            return -err->code;
     }
     return 0;
 }
+
+int usage_hold_budgets(struct store_conn *conn, const struct store_budgets *budgets, int64_t period,
+                       int64_t micros, enum store_budget *ret_over, struct dc_err *err)
+{
+    *ret_over = STORE_BUDGET_NONE;
+    for (int i = STORE_BUDGET_KEY; i < STORE_BUDGET_KINDS; i++) {
+        enum store_budget kind = (enum store_budget)i;
+        int64_t held = 0;
+        int64_t used;
+
+        if (!is_stopping(budgets, kind))
+            continue;
+        if ((micros && hold(conn, budgets, kind, micros, &held, err) < 0) ||
+            spent(conn, budgets, kind, period, &used, err) < 0)
+            return -err->code;
+        if (used < budgets->micros[i] && held <= budgets->micros[i] - used)
+            continue;
+        *ret_over = kind;
+        return usage_unhold_budgets(conn, budgets, micros, i, err);
+    }
+    return 0;
+}
+
+int usage_release_budgets(struct store_conn *conn, const char *run_id, struct dc_err *err)
+{
+    static const char sql[] =
+        "UPDATE budget_holds SET micros = micros - (SELECT hold_micros FROM runs WHERE id = $1)"
+        " WHERE project_id = (SELECT project_id FROM runs WHERE id = $1 AND hold_micros IS NOT "
+        "NULL) AND ("
+        "(kind = 'key' AND subject ="
+        " (SELECT key_id FROM runs WHERE id = $1 AND (hold_kinds & 2) <> 0)) OR"
+        " (kind = 'project' AND subject ="
+        " (SELECT project_id FROM runs WHERE id = $1 AND (hold_kinds & 4) <> 0)) OR"
+        " (kind = 'user' AND subject ="
+        " (SELECT user_id FROM runs WHERE id = $1 AND (hold_kinds & 8) <> 0)))";
+    static const char sql_empty[] = "DELETE FROM budget_holds WHERE micros <= 0 AND project_id ="
+                                    " (SELECT project_id FROM runs WHERE id = $1)";
+    int64_t changes;
+
+    if (conn_run_text(conn, sql, run_id, &changes, err) < 0)
+        return -err->code;
+    return changes ? conn_run_text(conn, sql_empty, run_id, NULL, err) : 0;
+}
+
+int usage_recover_budgets(struct store_conn *conn, struct dc_err *err)
+{
+    static const char sql[] = "DELETE FROM budget_holds";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    return db_run(query, NULL, err);
+}
+
+/* ---- thresholds ---- */
 
 static int note(struct store_conn *conn, const struct store_budgets *budgets,
                 const struct store_budget_event *event, struct dc_err *err)
@@ -130,12 +235,29 @@ int usage_note_budgets(struct store_conn *conn, const struct store_budgets *budg
             return -err->code;
         for (size_t k = 0; k < sizeof(thresholds) / sizeof(thresholds[0]); k++) {
             event.threshold = thresholds[k];
-            if (event.amount_micros * 100 >= event.budget_micros * event.threshold &&
+            if ((__int128)event.amount_micros * 100 >=
+                    (__int128)event.budget_micros * event.threshold &&
                 note(conn, budgets, &event, err) < 0)
                 return -err->code;
         }
     }
     return 0;
+}
+
+int usage_note_refusal(struct store_conn *conn, const struct store_budgets *budgets,
+                       enum store_budget kind, int64_t price_micros, int64_t at, struct dc_err *err)
+{
+    struct store_budget_event event = {.kind = kind,
+                                       .period = dc_month_of(at),
+                                       .threshold = 100,
+                                       .budget_micros = budgets->micros[kind],
+                                       .at = at};
+
+    if (spent(conn, budgets, kind, event.period, &event.amount_micros, err) < 0)
+        return -err->code;
+    if (price_micros <= event.budget_micros - event.amount_micros)
+        return 0;
+    return note(conn, budgets, &event, err);
 }
 
 /* ---- telling of them ---- */

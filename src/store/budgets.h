@@ -1,7 +1,8 @@
 /*
  * Budgets of a UTC month: what a key, a project or an end user may cost. Spending is what the
- * ledger says, so it is known when runs end; a budget that stops refuses the next one. Runs that
- * were under way meanwhile may go beyond it. See store.h for conventions.
+ * ledger says, so it is known when runs end. A budget that stops also counts what runs under way
+ * may cost: each holds its maximum from its admission to its end, so together they never go beyond
+ * it. See store.h for conventions.
  */
 #ifndef DOCLE_STORE_BUDGETS_H
 #define DOCLE_STORE_BUDGETS_H

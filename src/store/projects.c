@@ -5,6 +5,7 @@
 
 #include "store/rows.h"
 #include "store/store_internal.h"
+#include "store/usage.h"
 
 #include "base/poison.h"
 
@@ -212,11 +213,16 @@ static int set_plan(struct store_conn *conn, const char *id, enum store_plan pla
 }
 
 int store_project_set_plan(struct store_conn *conn, const char *id, enum store_plan plan,
-                           struct dc_err *err)
+                           int64_t now, struct dc_err *err)
 {
+    int result;
+
     if (conn_begin(conn, err) < 0)
         return -err->code;
-    return conn_end(conn, set_plan(conn, id, plan, err), err);
+    result = set_plan(conn, id, plan, err);
+    if (result == 0)
+        result = store_quota_restart(conn, id, now, err);
+    return conn_end(conn, result, err);
 }
 
 static int set_rules(struct store_conn *conn, const char *id,
@@ -244,11 +250,20 @@ static int set_rules(struct store_conn *conn, const char *id,
 }
 
 int store_project_set_rules(struct store_conn *conn, const char *id,
-                            const struct store_project_rules *rules, struct dc_err *err)
+                            const struct store_project_rules *rules, int64_t now,
+                            struct dc_err *err)
 {
+    struct store_project old;
+    int result;
+
     if (conn_begin(conn, err) < 0)
         return -err->code;
-    return conn_end(conn, set_rules(conn, id, rules, err), err);
+    result = store_project_get(conn, id, &old, err);
+    if (result == 0)
+        result = set_rules(conn, id, rules, err);
+    if (result == 0 && rules->runs_per_month != old.rules.runs_per_month)
+        result = store_quota_restart(conn, id, now, err);
+    return conn_end(conn, result, err);
 }
 
 static int suspend(struct store_conn *conn, const char *id, int64_t at, struct dc_err *err)

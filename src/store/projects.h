@@ -56,11 +56,13 @@ DC_MUST int store_project_find(struct store_conn *conn, const char *name,
 DC_MUST int store_projects_list(struct store_conn *conn, struct store_project **ret_projects,
                                 size_t *ret_count, struct dc_err *err);
 
-/* These take effect in every server at once. DC_NOT_FOUND: no such project. */
+/* These take effect in every server at once; a quota that comes with them begins with what the
+ * ledger shows of now's month. DC_NOT_FOUND: no such project. */
 DC_MUST int store_project_set_plan(struct store_conn *conn, const char *id, enum store_plan plan,
-                                   struct dc_err *err);
+                                   int64_t now, struct dc_err *err);
 DC_MUST int store_project_set_rules(struct store_conn *conn, const char *id,
-                                    const struct store_project_rules *rules, struct dc_err *err);
+                                    const struct store_project_rules *rules, int64_t now,
+                                    struct dc_err *err);
 /* at 0: ends the suspension. */
 DC_MUST int store_project_suspend(struct store_conn *conn, const char *id, int64_t at,
                                   struct dc_err *err);

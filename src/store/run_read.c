@@ -14,9 +14,9 @@
     "r.id, r.project_id, r.key_id, r.user_id, r.lang, r.status, r.outcome, r.message,"             \
     " r.exit_code, r.signal, r.out_truncated, r.err_truncated, r.limits, r.policy, r.cpu_ms,"      \
     " r.mem_mb, r.duration_ms, r.cpu_ns, r.peak_bytes, r.wall_ns, r.created_at, r.started_at,"     \
-    " r.finished_at"
+    " r.finished_at, r.test"
 
-enum { RUN_COLUMN_COUNT = 23 };
+enum { RUN_COLUMN_COUNT = 24 };
 
 void store_run_release(struct store_run *run)
 {
@@ -60,6 +60,7 @@ static int read_run(struct db_query *query, struct store_run *run, struct dc_err
     run->created_at = db_int(query, 20);
     run->started_at = db_int(query, 21);
     run->finished_at = db_int(query, 22);
+    run->test = db_int(query, 23) != 0;
     if (db_copy(query, 3, &run->user_id, NULL, err) < 0 ||
         db_copy(query, 7, &run->message, NULL, err) < 0 ||
         db_copy(query, 12, &run->limits, NULL, err) < 0 ||
@@ -167,8 +168,8 @@ int store_runs_list(struct store_conn *conn, const struct store_run_filter *filt
         " AND (r.created_at, r.id) < ($3, $4)"
         " AND r.lang = COALESCE($5, r.lang)"
         " AND (CAST($6 AS TEXT) IS NULL OR r.outcome = $6) AND (CAST($7 AS TEXT) IS NULL OR "
-        "r.user_id = $7)"
-        " ORDER BY r.created_at DESC, r.id DESC LIMIT $8";
+        "r.user_id = $7) AND r.test = COALESCE($8, r.test)"
+        " ORDER BY r.created_at DESC, r.id DESC LIMIT $9";
     DC_AUTO(db_end) struct db_query *query = NULL;
     DC_AUTO(store_run_page_release) struct store_run_page page = {0};
     int limit = filter->limit ? filter->limit : STORE_LIST_DEFAULT;
@@ -186,7 +187,11 @@ int store_runs_list(struct store_conn *conn, const struct store_run_filter *filt
     db_bind_text(query, 5, filter->lang);
     db_bind_text(query, 6, filter->outcome);
     db_bind_text(query, 7, filter->user_id);
-    db_bind_int(query, 8, limit + 1);
+    if (filter->test)
+        db_bind_int(query, 8, *filter->test);
+    else
+        db_bind_null(query, 8);
+    db_bind_int(query, 9, limit + 1);
     if (read_page(query, limit, &page, err) < 0)
         return -err->code;
     *ret_page = page;

@@ -82,9 +82,10 @@ int store_claim_held(struct store_conn *conn, const struct store_run_new *run, b
 static int insert_run(struct store_conn *conn, const struct store_run_new *run, struct dc_err *err)
 {
     static const char sql[] = "INSERT INTO runs (id, project_id, key_id, user_id, lang, status,"
-                              " policy, created_at, quota_period, test)"
-                              " VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9)";
+                              " policy, created_at, quota_period, test, hold_micros, hold_kinds)"
+                              " VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11)";
     DC_AUTO(db_end) struct db_query *query = NULL;
+    int64_t kinds = run->budgets && run->hold_micros ? usage_held_kinds(run->budgets) : 0;
 
     if (db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
@@ -97,6 +98,8 @@ static int insert_run(struct store_conn *conn, const struct store_run_new *run, 
     db_bind_int(query, 7, run->created_at);
     conn_bind_limit(query, 8, run->has_quota ? dc_month_of(run->created_at) : 0);
     db_bind_int(query, 9, run->test);
+    conn_bind_limit(query, 10, kinds ? run->hold_micros : 0);
+    db_bind_int(query, 11, kinds);
     return db_run(query, NULL, err);
 }
 
@@ -115,51 +118,45 @@ static int insert_request(struct store_conn *conn, const struct store_run_new *r
     return db_run(query, NULL, err);
 }
 
-/* Sets the claim to STORE_CLAIM_OVER_QUOTA when nothing is left. */
-static int reserve(struct store_conn *conn, const struct store_run_new *run,
-                   struct store_admission *admission, struct dc_err *err)
+/* Sets the claim to what stands in the way, if something does; then nothing was taken. */
+static int take(struct store_conn *conn, const struct store_run_new *run,
+                struct store_admission *admission, struct dc_err *err)
 {
-    bool got;
+    int64_t period = dc_month_of(run->created_at);
+    bool got = true;
 
-    if (usage_reserve(conn, run->project_id, dc_month_of(run->created_at), run->quota_limit, &got,
-                      &admission->quota_used, err) < 0)
+    if (run->budgets && usage_hold_budgets(conn, run->budgets, period, run->hold_micros,
+                                           &admission->budget, err) < 0)
+        return -err->code;
+    if (admission->budget != STORE_BUDGET_NONE) {
+        admission->claim = STORE_CLAIM_OVER_BUDGET;
+        return usage_note_refusal(conn, run->budgets, admission->budget, run->price_micros,
+                                  run->created_at, err);
+    }
+    if (run->has_quota && usage_reserve(conn, run->project_id, period, run->quota_limit, &got,
+                                        &admission->quota_used, err) < 0)
         return -err->code;
     if (got)
         return 0;
     admission->claim = STORE_CLAIM_OVER_QUOTA;
-    return run->idempotency_key ? drop_claim(conn, run->id, err) : 0;
-}
-
-/* Sets the claim to STORE_CLAIM_OVER_BUDGET when one is used up. */
-static int check_budgets(struct store_conn *conn, const struct store_run_new *run,
-                         struct store_admission *admission, struct dc_err *err)
-{
-    if (usage_check_budgets(conn, run->budgets, dc_month_of(run->created_at), &admission->budget,
-                            err) < 0)
-        return -err->code;
-    if (admission->budget == STORE_BUDGET_NONE)
-        return 0;
-    admission->claim = STORE_CLAIM_OVER_BUDGET;
-    return run->idempotency_key ? drop_claim(conn, run->id, err) : 0;
+    return run->budgets ? usage_unhold_budgets(conn, run->budgets, run->hold_micros,
+                                               STORE_BUDGET_KINDS - 1, err)
+                        : 0;
 }
 
 static int admit(struct store_conn *conn, const struct store_run_new *run,
                  struct store_admission *ret_admission, struct dc_err *err)
 {
-    ret_admission->claim = STORE_CLAIM_NEW;
+    *ret_admission = (struct store_admission){.claim = STORE_CLAIM_NEW};
     (void)snprintf(ret_admission->run_id, sizeof(ret_admission->run_id), "%s", run->id);
     if (run->idempotency_key && claim_key(conn, run, ret_admission, err) < 0)
         return -err->code;
     if (ret_admission->claim != STORE_CLAIM_NEW)
         return 0;
-    if (run->budgets && check_budgets(conn, run, ret_admission, err) < 0)
+    if (take(conn, run, ret_admission, err) < 0)
         return -err->code;
     if (ret_admission->claim != STORE_CLAIM_NEW)
-        return 0;
-    if (run->has_quota && reserve(conn, run, ret_admission, err) < 0)
-        return -err->code;
-    if (ret_admission->claim != STORE_CLAIM_NEW)
-        return 0;
+        return run->idempotency_key ? drop_claim(conn, run->id, err) : 0;
     if (insert_run(conn, run, err) < 0)
         return -err->code;
     return insert_request(conn, run, err);
@@ -182,7 +179,7 @@ static int withdraw(struct store_conn *conn, const char *run_id, struct dc_err *
     static const char sql[] = "DELETE FROM runs WHERE id = $1 AND status <> 'done'";
     int64_t changes;
 
-    if (usage_release(conn, run_id, err) < 0)
+    if (usage_release(conn, run_id, err) < 0 || usage_release_budgets(conn, run_id, err) < 0)
         return -err->code;
     if (conn_run_text(conn, sql, run_id, &changes, err) < 0)
         return -err->code;
@@ -318,7 +315,7 @@ static int finish(struct store_conn *conn, const struct store_run_result *result
                   struct dc_err *err)
 {
     if (update_run(conn, result, err) < 0 || insert_ledger(conn, result, err) < 0 ||
-        usage_add(conn, result, err) < 0 ||
+        usage_add(conn, result, err) < 0 || usage_release_budgets(conn, result->id, err) < 0 ||
         store_meter_add(conn, result->id, result->metering, err) < 0)
         return -err->code;
     if (result->budgets && usage_note_budgets(conn, result->budgets, result->finished_at, err) < 0)

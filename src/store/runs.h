@@ -37,6 +37,8 @@ struct store_run_new {
     bool has_quota;            /* this run is to be one of quota_limit in its month */
     int64_t quota_limit;
     const struct store_budgets *budgets; /* that stop; NULL: none */
+    int64_t hold_micros;                 /* with budgets: what the run may cost at most */
+    int64_t price_micros;                /* with budgets: what the cheapest run costs */
     struct store_bytes request; /* JSON of the inputs, env values redacted; empty: not kept */
 
     const char *idempotency_key; /* NULL: no claim, the rest is ignored */
@@ -47,7 +49,7 @@ enum store_claim {
     STORE_CLAIM_NEW,  /* admitted: run it */
     STORE_CLAIM_SAME, /* same key and body: nothing was inserted, the answer is run ret_run_id's */
     STORE_CLAIM_CONFLICT,    /* same key, another body: nothing was inserted */
-    STORE_CLAIM_OVER_BUDGET, /* one of the budgets is used up: nothing was inserted */
+    STORE_CLAIM_OVER_BUDGET, /* one of the budgets has not enough left: nothing was inserted */
     STORE_CLAIM_OVER_QUOTA,  /* nothing of the quota is left: nothing was inserted */
 };
 
@@ -58,9 +60,9 @@ struct store_admission {
     int64_t quota_used;        /* of the month, with STORE_CLAIM_OVER_QUOTA */
 };
 
-/* Inserts the run (status queued), claims its idempotency key and reserves one of its quota,
- * atomically across processes. The reservation is given back when the run is withdrawn, or ends in
- * a way that costs nothing. */
+/* Inserts the run (status queued), claims its idempotency key, reserves one of its quota and holds
+ * what it may cost of its budgets, atomically across processes. The reservation is given back when
+ * the run is withdrawn, or ends in a way that costs nothing; the hold whenever it ends. */
 DC_MUST int store_run_admit(struct store_conn *conn, const struct store_run_new *run,
                             struct store_admission *ret_admission, struct dc_err *err);
 
@@ -121,6 +123,7 @@ struct store_run {
     char key_id[DC_UUID_SIZE]; /* "": none */
     char *user_id;
     char lang[16];
+    bool test; /* made with a test key */
     char status[16];
     char outcome[24]; /* "" until done */
     char *message;
@@ -166,6 +169,7 @@ struct store_run_filter {
     const char *lang;    /* NULL: any */
     const char *outcome; /* NULL: any */
     const char *user_id; /* NULL: any */
+    const bool *test;    /* NULL: any */
     int64_t since;       /* created at or after; 0: any */
     const char *cursor;  /* next_cursor of the page before; NULL: from the newest */
     int limit;           /* 1..STORE_LIST_MAX, 0: STORE_LIST_DEFAULT; else DC_INVALID */

@@ -35,6 +35,7 @@ static int recover(struct store_conn *conn, int64_t now, int *ret_runs, struct d
 
     if (run_with_time(conn, sql_claims, INT64_MAX, NULL, err) < 0 ||
         run_with_time(conn, sql_ledger, now, NULL, err) < 0 || usage_recover(conn, now, err) < 0 ||
+        usage_recover_budgets(conn, err) < 0 ||
         run_with_time(conn, sql_runs, now, &changes, err) < 0)
         return -err->code;
     *ret_runs = (int)changes;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "store/rows.h"
 #include "store/store_internal.h"
 #include "store/usage_internal.h"
@@ -34,6 +35,53 @@
 
 /* ---- quota ---- */
 
+/* Runs that are counted by the month of their end and were admitted before it began: theirs was the
+ * quota of the month before. An id begins with the moment of the admission; none is under way for
+ * longer than this. */
+enum { OVERHANG_S = 3600 + 2 * DC_TIMEOUT_MAX_MS / 1000 };
+
+/* "017f22e2-79b0": ids from that moment on are greater. */
+static void id_from(int64_t at, char out[static 14])
+{
+    uint64_t ms = (uint64_t)(at / DC_NS_PER_MS);
+
+    (void)snprintf(out, 14, "%08x-%04x", (unsigned)(ms >> 16 & 0xffffffff),
+                   (unsigned)(ms & 0xffff));
+}
+
+/* The odd terms keep SQLite from its index of a project's runs: those that are open have one. */
+#define OPEN " status <> 'done' AND test = 0 AND project_id || '' = "
+
+/* What the ledger shows of a month, and what is under way. */
+static int count_month(struct store_conn *conn, const char *project_id, int64_t period,
+                       int64_t *ret_runs, struct dc_err *err)
+{
+    static const char sql[] =
+        "SELECT CAST(COALESCE((SELECT SUM(runs) FROM usage_days WHERE project_id = $1 AND day >= $2"
+        " AND day < $3 AND" COSTS "), 0) AS BIGINT)"
+        " - (SELECT COUNT(*) FROM ledger WHERE project_id = $1 AND at >= $4 AND at < $5"
+        " AND run_id < $6 AND" COSTS ")"
+        " + (SELECT COUNT(*) FROM runs WHERE" OPEN "$1 AND created_at + 0 >= $4)";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    int64_t begin = dc_month_begin(period);
+    char first[14];
+    bool row;
+
+    id_from(begin, first);
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, begin / DAY_NS);
+    db_bind_int(query, 3, dc_month_begin(dc_month_add(period, 1)) / DAY_NS);
+    db_bind_int(query, 4, begin);
+    db_bind_int(query, 5, begin + OVERHANG_S * DC_NS_PER_S);
+    db_bind_text(query, 6, first);
+    if (db_step(query, &row, err) < 0)
+        return -err->code;
+    *ret_runs = row ? db_int(query, 0) : 0;
+    return 0;
+}
+
 int store_quota_used(struct store_conn *conn, const char *project_id, int64_t period,
                      int64_t *ret_used, struct dc_err *err)
 {
@@ -47,31 +95,95 @@ int store_quota_used(struct store_conn *conn, const char *project_id, int64_t pe
     db_bind_int(query, 2, period);
     if (db_step(query, &row, err) < 0)
         return -err->code;
-    *ret_used = row ? db_int(query, 0) : 0;
+    if (!row)
+        return count_month(conn, project_id, period, ret_used, err);
+    *ret_used = db_int(query, 0);
+    return 0;
+}
+
+static int restart_quota(struct store_conn *conn, const char *project_id, int64_t now,
+                         struct dc_err *err)
+{
+    static const char sql[] = "DELETE FROM quota WHERE project_id = $1 AND period >= $2";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, dc_month_of(now));
+    return db_run(query, NULL, err);
+}
+
+int store_quota_restart(struct store_conn *conn, const char *project_id, int64_t now,
+                        struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, restart_quota(conn, project_id, now, err), err);
+}
+
+/* A project's first run in a month under a quota: it begins with what there was without one, and
+ * what is under way gives back what it turns out not to cost. */
+static int begin_quota(struct store_conn *conn, const char *project_id, int64_t period,
+                       struct dc_err *err)
+{
+    static const char sql[] = "INSERT INTO quota (project_id, period, used) VALUES ($1, $2, $3)"
+                              " ON CONFLICT (project_id, period) DO NOTHING";
+    static const char sql_open[] =
+        "UPDATE runs SET quota_period = $1 WHERE" OPEN "$2 AND created_at + 0 >= $3";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    DC_AUTO(db_end) struct db_query *open = NULL;
+    int64_t used;
+    int64_t changes;
+
+    if (count_month(conn, project_id, period, &used, err) < 0 ||
+        db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, period);
+    db_bind_int(query, 3, used);
+    if (db_run(query, &changes, err) < 0)
+        return -err->code;
+    if (!changes)
+        return 0;
+    if (db_begin_query(conn->db, sql_open, &open, err) < 0)
+        return -err->code;
+    db_bind_int(open, 1, period);
+    db_bind_text(open, 2, project_id);
+    db_bind_int(open, 3, dc_month_begin(period));
+    return db_run(open, NULL, err);
+}
+
+/* One statement decides. False in *ret_got: there is no row, or it says that nothing is left. */
+static int take_one(struct store_conn *conn, const char *project_id, int64_t period, int64_t limit,
+                    bool *ret_got, struct dc_err *err)
+{
+    static const char sql[] = "UPDATE quota SET used = used + 1 WHERE project_id = $1"
+                              " AND period = $2 AND used < $3";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    int64_t changes;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, period);
+    db_bind_int(query, 3, limit);
+    if (db_run(query, &changes, err) < 0)
+        return -err->code;
+    *ret_got = changes > 0;
     return 0;
 }
 
 int usage_reserve(struct store_conn *conn, const char *project_id, int64_t period, int64_t limit,
                   bool *ret_got, int64_t *ret_used, struct dc_err *err)
 {
-    static const char sql[] =
-        "INSERT INTO quota (project_id, period, used) VALUES ($1, $2, 1)"
-        " ON CONFLICT (project_id, period) DO UPDATE SET used = quota.used + 1"
-        " WHERE quota.used < $3";
-    DC_AUTO(db_end) struct db_query *query = NULL;
-    int64_t changes = 0;
-
     *ret_got = false;
-    if (limit > 0) {
-        if (db_begin_query(conn->db, sql, &query, err) < 0)
-            return -err->code;
-        db_bind_text(query, 1, project_id);
-        db_bind_int(query, 2, period);
-        db_bind_int(query, 3, limit);
-        if (db_run(query, &changes, err) < 0)
-            return -err->code;
-    }
-    *ret_got = changes > 0;
+    if (limit > 0 && take_one(conn, project_id, period, limit, ret_got, err) < 0)
+        return -err->code;
+    if (!*ret_got && limit > 0 &&
+        (begin_quota(conn, project_id, period, err) < 0 ||
+         take_one(conn, project_id, period, limit, ret_got, err) < 0))
+        return -err->code;
     return *ret_got ? 0 : store_quota_used(conn, project_id, period, ret_used, err);
 }
 
@@ -372,6 +484,7 @@ static int read_recent(struct rows *rows, struct db_query *query, struct dc_err 
     run->exit_code = (int)db_int(query, 3);
     run->duration_ms = db_int(query, 4);
     run->created_at = db_int(query, 5);
+    run->test = db_int(query, 7) != 0;
     if (rows_text(rows, query, 6, &run->request, err) < 0)
         return -err->code;
     return db_row_read(query, err);
@@ -382,7 +495,7 @@ int store_usage_recent(struct store_conn *conn, const char *project_id,
 {
     static const char sql[] =
         "SELECT r.id, r.lang, r.outcome, r.exit_code, r.duration_ms, r.created_at,"
-        " CASE WHEN length(q.request) <= $1 THEN q.request ELSE NULL END"
+        " CASE WHEN length(q.request) <= $1 THEN q.request ELSE NULL END, r.test"
         " FROM runs r LEFT JOIN run_requests q ON q.run_id = r.id"
         " WHERE r.project_id = $2 AND r.status = 'done'"
         " ORDER BY r.created_at DESC, r.id DESC LIMIT $3";

@@ -10,9 +10,13 @@
 #include "base/uuid.h"
 #include "store/store.h"
 
-/* What a project has reserved of its quota in a month. */
+/* What a project has used of its quota in a month: what counts and what is under way. */
 DC_MUST int store_quota_used(struct store_conn *conn, const char *project_id, int64_t period,
                              int64_t *ret_used, struct dc_err *err);
+/* The project's quota of now's month begins anew at its next admission, with what the ledger shows
+ * of that month. */
+DC_MUST int store_quota_restart(struct store_conn *conn, const char *project_id, int64_t now,
+                                struct dc_err *err);
 
 enum { STORE_CURRENCY_SIZE = 4 };
 
@@ -94,6 +98,7 @@ struct store_recent {
     int exit_code;
     int64_t duration_ms;
     int64_t created_at;
+    bool test;           /* made with a test key */
     const char *request; /* JSON; NULL: not kept, or longer than STORE_RECENT_REQUEST_MAX_BYTES */
 };
 

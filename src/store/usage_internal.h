@@ -15,9 +15,25 @@ DC_MUST int usage_recover(struct store_conn *conn, int64_t now, struct dc_err *e
 /* Adds a run's ledger row to the sums. */
 DC_MUST int usage_add(struct store_conn *conn, const struct store_run_result *result,
                       struct dc_err *err);
-/* The first budget that stops and is used up in the month, or none. */
-DC_MUST int usage_check_budgets(struct store_conn *conn, const struct store_budgets *budgets,
-                                int64_t period, enum store_budget *ret_over, struct dc_err *err);
+/* Holds micros of every budget that stops; *ret_over is the first that has not as much left in the
+ * month, or none. When there is one, nothing is held. */
+DC_MUST int usage_hold_budgets(struct store_conn *conn, const struct store_budgets *budgets,
+                               int64_t period, int64_t micros, enum store_budget *ret_over,
+                               struct dc_err *err);
+/* Takes that back for the kinds up to last, before there is a run that knows what it holds. */
+DC_MUST int usage_unhold_budgets(struct store_conn *conn, const struct store_budgets *budgets,
+                                 int64_t micros, int last, struct dc_err *err);
+/* What a run that holds of these has in runs.hold_kinds. */
+int64_t usage_held_kinds(const struct store_budgets *budgets);
+/* Gives back what a run holds; nothing happens when it holds nothing. Once, while its row is there.
+ */
+DC_MUST int usage_release_budgets(struct store_conn *conn, const char *run_id, struct dc_err *err);
+/* Nothing is under way: nothing is held. */
+DC_MUST int usage_recover_budgets(struct store_conn *conn, struct dc_err *err);
+/* After a refusal: when not even a run's price is left, the budget counts as reached. */
+DC_MUST int usage_note_refusal(struct store_conn *conn, const struct store_budgets *budgets,
+                               enum store_budget kind, int64_t price_micros, int64_t at,
+                               struct dc_err *err);
 /* After usage_add: writes down the thresholds that are reached, each once. */
 DC_MUST int usage_note_budgets(struct store_conn *conn, const struct store_budgets *budgets,
                                int64_t at, struct dc_err *err);

@@ -15,9 +15,12 @@ import time
 
 import requests
 
+from identity import IDENTITY
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("DOCLE_BUILD", REPOSITORY / "build")).resolve()
+BUILD = IDENTITY.build(pathlib.Path(os.environ.get("DOCLE_BUILD", REPOSITORY / "build")).resolve())
 DOCLE = BUILD / "docle"
+COMMAND = [*IDENTITY.prefix, str(DOCLE)]  # docle(1) as whom the tests run it
 # A figure of how patient the tests are; never of how fast the product is.
 PATIENCE_S = float(os.environ.get("DOCLE_TEST_PATIENCE_S", "60"))
 
@@ -27,7 +30,15 @@ def environment(**more):
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "ASAN_OPTIONS") if name in os.environ}
     if "DOCLE_ROOT_DIR" in os.environ:
         kept["DOCLE_ROOT_DIR"] = os.environ["DOCLE_ROOT_DIR"]
-    return {**kept, "LANG": "C.UTF-8", **more}
+    return {**kept, **IDENTITY.environment, "LANG": "C.UTF-8", **more}
+
+
+def open_to_programs(folder):
+    """A folder of pytest's, which only root may enter, for programs that are not root's."""
+    for path in (folder, *folder.parents):
+        if str(path).startswith("/tmp/"):
+            path.chmod(0o755)
+    IDENTITY.give(folder)
 
 
 def wait_for(condition, what, seconds=PATIENCE_S, pause=0.02):
@@ -96,6 +107,7 @@ class Server:
         self.data = pathlib.Path(data or tempfile.mkdtemp(prefix="docle-api-"))
         if self.owned:
             os.chmod(self.data, 0o755)  # the server gives up root and must still get in
+        IDENTITY.give(self.data)
         self.folder = self.data / "data"
         self.flags = flags
         self.env = environment(DOCLE_DATA_DIR=str(self.folder), **(env or {}))
@@ -105,14 +117,14 @@ class Server:
 
     def docle(self, *arguments, check=True):
         return subprocess.run(
-            [DOCLE, *arguments], env=self.env, check=check, text=True, capture_output=True,
+            [*COMMAND, *arguments], env=self.env, check=check, text=True, capture_output=True,
             timeout=PATIENCE_S,
         )
 
     def start(self, ready=True):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [DOCLE, "serve", "--listen", "127.0.0.1:0", *self.flags],
+                [*COMMAND, "serve", "--listen", "127.0.0.1:0", *self.flags],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
         self.port = wait_for(self._find_port, "the server listens")

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import launchers, descendants, wait_for
+from harness import descendants, launchers, open_to_programs, wait_for
 
 HERE = pathlib.Path(__file__).resolve().parent
 YEAR_S = 365 * 86400
@@ -24,7 +24,7 @@ class Clock:
         self.path.write_bytes(struct.pack("=q", 0))
         self.shim = folder / "shim.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.shim, HERE / "clock_shim.c"], check=True)
-        folder.chmod(0o755)
+        open_to_programs(folder)
 
     @property
     def env(self):

@@ -56,7 +56,7 @@ def test_request_examples(api, path, method, example):
 def test_parameter_examples(api, path, method, parameter, value):
     CONTRACT.schema_check(parameter["schema"], value, "example")
     if parameter["in"] == "query":
-        answer = api.request(method, path, params={parameter["name"]: value})
+        answer = api.request(method, path, params={parameter["name"]: str(value).lower() if isinstance(value, bool) else value})
     else:
         answer = api.request(
             method, path, headers={parameter["name"]: value}, json={"code": "print(1)", "lang": "python"}

@@ -8,7 +8,7 @@ import subprocess
 
 import requests
 
-from harness import DOCLE, PATIENCE_S, control_groups, descendants, launchers, parents, wait_for
+from harness import COMMAND, PATIENCE_S, control_groups, descendants, launchers, open_to_programs, parents, wait_for
 
 LONG = {"timeoutMs": 300000}
 
@@ -148,7 +148,7 @@ def test_a_dead_launcher_is_replaced(own_server, make_client):
 
 def test_one_server_per_data_folder(server):
     second = subprocess.run(
-        [DOCLE, "serve", "--listen", "127.0.0.1:0"], env=server.env, text=True, capture_output=True,
+        [*COMMAND, "serve", "--listen", "127.0.0.1:0"], env=server.env, text=True, capture_output=True,
         timeout=PATIENCE_S,
     )
     assert second.returncode != 0 and second.stderr
@@ -164,7 +164,7 @@ def test_an_address_in_use_is_said(own_server):
         refused = Server()
         try:
             second = subprocess.run(
-                [DOCLE, "serve", "--listen", f"127.0.0.1:{port}"], env=refused.env, text=True,
+                [*COMMAND, "serve", "--listen", f"127.0.0.1:{port}"], env=refused.env, text=True,
                 capture_output=True, timeout=PATIENCE_S,
             )
             assert second.returncode != 0 and str(port) in second.stderr
@@ -177,10 +177,7 @@ def test_full_disk(make_client, tmp_path_factory):
     from harness import Server
 
     folder = tmp_path_factory.mktemp("disk")
-    os.chmod(folder, 0o755)
-    for parent in folder.parents:
-        if str(parent).startswith("/tmp/"):
-            os.chmod(parent, 0o755)
+    open_to_programs(folder)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs", folder], check=True)
     try:
         server = Server(data=folder)

@@ -69,13 +69,13 @@ def test_show_and_limits(own_server, contract, make_client):
         return json.loads(server.docle("projects", "limits", project["id"], *options, "--json").stdout)["limits"]
 
     key.run("print(1)")
-    agreed = limits("--runs-per-month", "1", "--timeout-ms", "2000", "--memory-mb", "64", "--running", "3",
+    agreed = limits("--runs-per-month", "2", "--timeout-ms", "2000", "--memory-mb", "64", "--running", "3",
                     "--budget", "12.50", "--user-budget", "0.5", "--budget-stops", "yes", "--user-rate", "9",
                     "--install-seconds", "30")
-    assert agreed == {"runsPerMonth": 1, "timeoutMs": 2000, "installSeconds": 30, "memoryMb": 64,
+    assert agreed == {"runsPerMonth": 2, "timeoutMs": 2000, "installSeconds": 30, "memoryMb": 64,
                       "maxConcurrentRuns": 3, "userRateLimitPerMinute": 9, "monthlyBudget": 12.5,
                       "userMonthlyBudget": 0.5, "budgetStops": True}
-    key.run("print(1)")  # in force without a restart: one, and no more
+    key.run("print(1)")  # in force without a restart: the second of the month, and no more
     assert key.run("print(1)", status=429)["code"] == "quota_exceeded"
     changed = limits("--runs-per-month", "none", "--budget-stops", "no")  # the rest stays
     assert changed == {**agreed, "runsPerMonth": None, "budgetStops": False}

@@ -5,11 +5,12 @@ import csv
 import datetime
 import io
 import json
+import signal
 
 import pytest
 import requests
 
-from harness import PATIENCE_S
+from harness import PATIENCE_S, wait_for
 
 BODY = {"code": "print(1)", "lang": "python"}
 MONTH = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m")
@@ -195,10 +196,120 @@ def test_budget_of_a_key_stops(server, make_client):
     assert server.query("SELECT COUNT(*) FROM budget_events WHERE subject = ?", made["id"]) == [(3,)]
 
 
-def test_budgets_under_way(server, make_client):
-    """Spending is known when runs end: what was under way may go beyond, nothing after it."""
-    client = make_client(server, server.create_key("budgets", "--budget", "0.001", "--budget-stops", "yes")["key"])
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        statuses = [a.status_code for a in pool.map(lambda _: client.post("/api/run", BODY), range(24))]
-    assert set(statuses) <= {200, 402} and 1 <= statuses.count(200) <= 16
+def budget_runs(server, key, count, clients=100, **fields):
+    """Statuses of that many requests at once."""
+    def run(_):
+        return requests.post(server.url("/api/run"), json={**BODY, **fields}, headers={"Authorization": key},
+                             timeout=PATIENCE_S * 2).status_code
+
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        return sorted(pool.map(run, range(count)))
+
+
+@pytest.mark.parametrize("whose", ["key", "project", "user"])
+def test_a_hundred_at_once_get_the_last_of_a_budget(own_server, whose):
+    """With one run left of a budget that stops, a hundred parallel requests give exactly one run."""
+    server = own_server("--project-queued", "200")
+    options = ("--budget", "0.003", "--budget-stops", "yes") if whose == "key" else ()
+    made = server.create_key("default", *options)
+    if whose != "key":
+        flag = "--budget" if whose == "project" else "--user-budget"
+        server.docle("projects", "limits", "default", flag, "0.003", "--budget-stops", "yes")
+    someone = {"userContext": {"id": "u1"}}
+    assert budget_runs(server, made["key"], 2, **someone) == [200, 200]
+    assert budget_runs(server, made["key"], 100, **someone) == [200] + [402] * 99
+    assert server.query("SELECT COUNT(*), SUM(amount_micros) FROM ledger") == [(3, 3000)]
+    assert server.query("SELECT COUNT(*) FROM budget_holds") == [(0,)]
+    assert server.query("SELECT threshold FROM budget_events ORDER BY 1") == [(50,), (75,), (100,)]
+    if whose == "user":
+        assert budget_runs(server, made["key"], 1, userContext={"id": "u2"}) == [200]
+
+
+def test_what_is_under_way_is_held_and_a_crash_frees_it(own_server, make_client):
+    server = own_server()
+    made = server.create_key("default", "--budget", "0.001", "--budget-stops", "yes")
+    client = make_client(server, made["key"])
+    long = {"code": "import time; time.sleep(1e9)", "lang": "python", "policy": {"timeoutMs": 300000}}
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        job = pool.submit(requests.post, server.url("/api/run"), json=long, headers={"Authorization": made["key"]})
+        wait_for(lambda: server.query("SELECT micros FROM budget_holds") == [(1000,)], "it is held")
+        answer = client.post("/api/run", BODY)
+        assert answer.status_code == 402 and "under way" in answer.json()["message"]
+        server.stop(signal.SIGKILL)
+        with pytest.raises(requests.RequestException):
+            job.result()
+    server.start()
+    assert server.query("SELECT COUNT(*) FROM budget_holds") == [(0,)]
+    client.run("print(1)")
     assert client.post("/api/run", BODY).status_code == 402
+
+
+def test_a_cancelled_run_gives_back_what_it_did_not_cost(own_server, make_client):
+    """With a price for CPU time a run holds what its policy lets it cost, and pays what it did."""
+    server = own_server("--price-cpu-ms", "0.001", "--price-run", "0.001", "--limits-cpus", "1")
+    client = make_client(server, server.create_key("default", "--budget", "4", "--budget-stops", "yes")["key"])
+    assert client.post("/api/run", {**BODY, "policy": {"timeoutMs": 5000}}).status_code == 402
+    assert server.query("SELECT COUNT(*) FROM budget_events") == [(0,)]  # refused for its size: nothing is used up
+    for _ in range(3):
+        client.run("print(1)", policy={"timeoutMs": 3000})
+    client.run("print(1)", policy={"timeoutMs": 300000, "cpuMs": 2000})
+    spent = server.query("SELECT SUM(amount_micros) FROM ledger")[0][0]
+    assert 4000 <= spent < 4000000 and server.query("SELECT COUNT(*) FROM budget_holds") == [(0,)]
+
+
+def test_a_quota_set_in_mid_month_begins_with_the_ledger(own_server, make_client):
+    server = own_server()
+    client = make_client(server, server.create_key()["key"])
+    test = make_client(server, server.create_key("default", "--test")["key"])
+    for _ in range(3):
+        client.run("print(1)")
+    test.run("print(1)")
+    server.docle("projects", "limits", "default", "--runs-per-month", "4")
+    client.run("print(1)")
+    answer = client.post("/api/run", BODY)
+    assert answer.status_code == 429 and (answer.json()["limit"], answer.json()["usage"]) == (4, 4)
+    server.docle("projects", "limits", "default", "--runs-per-month", "none")
+    client.run("print(1)")
+    server.docle("projects", "limits", "default", "--runs-per-month", "6")
+    client.run("print(1)")
+    assert client.post("/api/run", BODY).json()["usage"] == 6
+
+
+def test_a_free_tier_that_is_switched_on_in_mid_month(own_server, make_client):
+    server = own_server()
+    client = make_client(server, server.create_key()["key"])
+    client.run("print(1)")
+    server.stop()
+    server.flags = ("--plans-free-runs", "2")
+    server.start()
+    client.run("print(1)")
+    assert client.post("/api/run", BODY).json()["usage"] == 2
+
+
+def test_test_runs_in_lists(server, make_client):
+    live = make_client(server, server.create_key("both")["key"])
+    test = make_client(server, server.create_key("both", "--test")["key"])
+    ids = {False: live.run("print(1)")["id"], True: test.run("print(2)")["id"]}
+    listed = {run["id"]: run for run in live.get("/api/runs").json()["runs"]}
+    assert "test" not in listed[ids[False]] and listed[ids[True]]["test"] is True
+    for which in (False, True):
+        found = live.get("/api/runs", params={"test": str(which).lower()}).json()["runs"]
+        assert [run["id"] for run in found] == [ids[which]]
+    assert live.get("/api/runs?test=1").status_code == 400
+    assert "test" not in live.get(f"/api/run/{ids[False]}").json()
+    usage = live.get("/api/usage").json()
+    assert (usage["runs"], usage["testRuns"]) == (1, 1)
+
+
+def test_a_test_run_that_a_crash_ended_is_marked(own_server, make_client):
+    server = own_server()
+    made = server.create_key("default", "--test")
+    client = make_client(server, made["key"])
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(requests.post, server.url("/api/run"), headers={"Authorization": made["key"]},
+                    json={"code": "import time; time.sleep(1e9)", "lang": "python"})
+        ((run,),) = wait_for(lambda: server.query("SELECT id FROM runs"), "it is admitted")
+        server.stop(signal.SIGKILL)
+    server.start()
+    result = client.get(f"/api/run/{run}").json()
+    assert (result["outcome"], result["test"]) == ("sandbox_error", True)

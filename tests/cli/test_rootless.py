@@ -4,18 +4,20 @@ how)."""
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 import requests
 
-from conftest import DOCLE, PATIENCE_S, environment, needs_root, wait_for
+from conftest import DOCLE, PATIENCE_S, REPOSITORY, environment, needs_root
+
+sys.path.insert(0, str(REPOSITORY / "tests/api"))
+
+from identity import GROUPS, copy_build, make_groups, remove_groups  # noqa: E402
 
 USER = 65534
-PARTS = ("memory", "pids", "cpu", "cpuacct", "unified")
-GROUPS = pathlib.Path("/sys/fs/cgroup")
 
 pytestmark = [
     needs_root,
@@ -23,30 +25,12 @@ pytestmark = [
 ]
 
 
-def own_group(part):
-    """Where this process is in a hierarchy: the test may itself run in a group."""
-    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
-        _, names, path = line.split(":", 2)
-        if part in names.split(",") or (part == "unified" and not names):
-            return GROUPS / part / path.lstrip("/")
-    return GROUPS / part
-
-
 @pytest.fixture
 def groups():
     """A group in each hierarchy, the user's."""
-    made = []
-    for part in PARTS:
-        group = own_group(part) / f"docle-test.{os.getpid()}"
-        group.mkdir()
-        made.append(group)
-        for path in (group, *group.iterdir()):
-            os.chown(path, USER, USER)
+    made = make_groups(USER)
     yield made
-    for group in made:
-        wait_for(lambda group=group: not (group / "cgroup.procs").read_text(), f"{group} is empty")
-        assert not [path for path in group.iterdir() if path.is_dir()], "groups are left behind"
-        group.rmdir()
+    remove_groups(made)
 
 
 @pytest.fixture
@@ -55,21 +39,16 @@ def as_user(groups, folder):
     home = folder / "home"
     home.mkdir()
     os.chown(home, USER, USER)
-    # Every user may enter the folder, and the build may lie where not every user may.
     build = folder / "build"
-    (build / "src").mkdir(parents=True)
-    for name in ("docle", "docle-launcher", "docle-egress"):
-        shutil.copy(pathlib.Path(DOCLE).parent / name, build)
-    shutil.copytree(pathlib.Path(DOCLE).parent / "src" / "runtimes", build / "src" / "runtimes",
-                    ignore=shutil.ignore_patterns("*.p"))
+    copy_build(pathlib.Path(DOCLE).parent, build)
     joins = "".join(f"echo $$ >{group}/cgroup.procs; " for group in groups)
 
-    def start(*arguments, **more):
+    def start(*arguments, root_dir=home / "root", **more):
         script = (f"{joins}exec setpriv --reuid {USER} --regid {USER} --clear-groups "
                   f'{build}/docle "$@"')
         return subprocess.Popen(["sh", "-ec", script, "docle", *map(str, arguments)],
                                 env={**environment(), "HOME": str(home),
-                                     "DOCLE_ROOT_DIR": str(home / "root")},
+                                     "DOCLE_ROOT_DIR": str(root_dir)},
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, **more)
     return start
@@ -121,3 +100,10 @@ def test_serve(as_user):
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=PATIENCE_S)
     assert server.returncode == 0
+
+
+def test_anothers_sealed_root(as_user):
+    """Where packages come from is told to the root's owner alone: said, not passed over."""
+    report = json.loads(as_user("doctor", "--json", root_dir=os.environ["DOCLE_ROOT_DIR"]).communicate(timeout=PATIENCE_S)[0])
+    found = [check for check in report["checks"] if check["name"] == "packages"]
+    assert found and all("another user's" in check["found"] and "DOCLE_ROOT_DIR" in check["remedy"] for check in found)

@@ -84,7 +84,7 @@ def layers():
         (elsewhere / "first.py").write_text("name = 'secret'\n")
         (top / POISONED.hex()).mkdir()
         (top / POISONED.hex() / "tree").symlink_to(elsewhere)
-        for folder, names, files in os.walk(private):
+        for folder, names, files in os.walk(private) if os.geteuid() == 0 else ():
             for name in [".", *names, *files]:
                 os.chown(pathlib.Path(folder, name), 65534, 65534, follow_symlinks=False)
         yield top

@@ -92,7 +92,6 @@ __attribute__((noreturn)) static void become_run(int socket_fd, int netns_fd, in
         .prefault = &prefault,
         .inherited = &inherited,
         .filter = filter,
-        .config = {.landlock = seal_landlock_abi() > 0},
         .spawn = {.uid = RUN_UID, .cgroup_count = 1, .disk_mb = 16},
         .pidns_fd = -1,
         .netns_fd = netns_fd,
@@ -101,12 +100,15 @@ __attribute__((noreturn)) static void become_run(int socket_fd, int netns_fd, in
     };
     ssize_t n = pread(filter_fd, filter, sizeof(filter), 0);
     struct zygote_run run;
-    long before = fault_calls(kind);
     struct dc_err err;
+    long before;
+    int abi;
 
-    if (n <= 0 || fd_list_read(&inherited, &err) < 0)
+    if (n <= 0 || fd_list_read(&inherited, &err) < 0 || seal_landlock_abi(&abi, &err) < 0)
         give_up("filter");
+    plan.config.landlock = abi > 0;
     plan.filter_bytes = (size_t)n;
+    before = fault_calls(kind);
     fault_arm(kind, nth, false);
     child_become_run(&plan, &run);
     seen->ran = true;

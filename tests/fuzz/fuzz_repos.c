@@ -36,6 +36,8 @@ static void try_spec(const char *text, size_t length)
         return;
     }
     assert(spec.owner[0] && spec.name[0] && !strchr(spec.owner, '/') && !strchr(spec.name, '/'));
+    assert(strcmp(spec.owner, ".") != 0 && strcmp(spec.owner, "..") != 0);
+    assert(strcmp(spec.name, ".") != 0 && strcmp(spec.name, "..") != 0);
     for (size_t i = 0; i < repo_spec_cuts(&spec); i++) {
         repo_spec_cut(&spec, i, ref, &folder);
         assert(ref[0] && !leads_up(folder));

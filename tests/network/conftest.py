@@ -17,7 +17,7 @@ import requests
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "api"))
 
-from harness import DOCLE, PATIENCE_S, Server  # noqa: E402
+from harness import COMMAND, PATIENCE_S, Server  # noqa: E402
 from world import RESOLVER, World, enter_own_namespace  # noqa: E402
 
 OUTSIDE = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -95,7 +95,7 @@ def client(make_client):
 def install_outside(server, lang, package):
     """`docle packages install` where there is an uplink, into the folder of a server that is here."""
     done = subprocess.run(
-        ["nsenter", f"--net=/proc/self/fd/{OUTSIDE}", DOCLE, "packages", "install", "--lang", lang, package],
+        ["nsenter", f"--net=/proc/self/fd/{OUTSIDE}", *COMMAND, "packages", "install", "--lang", lang, package],
         env=server.env, pass_fds=[OUTSIDE], text=True, capture_output=True, timeout=INSTALL_S)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -3,13 +3,13 @@
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import tempfile
 
 import pytest
 
-from harness import BUILD, PATIENCE_S, environment
+from harness import BUILD, COMMAND, PATIENCE_S, environment
+from identity import copy_build
 from world import RESOLVER
 
 NOBODY = 65534
@@ -17,11 +17,10 @@ REQUESTS = pathlib.Path("/usr/lib/python3/dist-packages")
 PROGRAM = "import socket; print(socket.create_connection(('api.test', 5432)).recv(6).decode(), end='')"
 
 
-def docle_run(world, *words, program=BUILD / "docle", user=None, **env):
+def docle_run(world, *words, command=COMMAND, **env):
     assert world
-    start = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"] if user else []
     return subprocess.run(
-        [*start, program, "run", "-", "--lang", "python", "--network-resolvers", RESOLVER, "--timeout-ms", "60000", *words],
+        [*command, "run", "-", "--lang", "python", "--network-resolvers", RESOLVER, "--timeout-ms", "60000", *words],
         env=environment(**env), input=PROGRAM, text=True, capture_output=True, timeout=2 * PATIENCE_S)
 
 
@@ -57,15 +56,13 @@ def test_without_root(world):
     with tempfile.TemporaryDirectory(prefix="docle-nobody-") as folder:
         os.chmod(folder, 0o755)
         build = pathlib.Path(folder, "build")
-        (build / "src").mkdir(parents=True)
-        for name in ("docle", "docle-launcher", "docle-egress"):
-            shutil.copy(BUILD / name, build)
-        shutil.copytree(BUILD / "src" / "runtimes", build / "src" / "runtimes", ignore=shutil.ignore_patterns("*.p"))
+        copy_build(BUILD, build)
+        command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", build / "docle"]
         root = pathlib.Path(folder, "root")
         root.mkdir()
         os.chown(root, NOBODY, NOBODY)
-        done = docle_run(world, "--allow-net", "api.test:5432", "--floor", "limited", program=build / "docle",
-                         user=NOBODY, HOME=folder, DOCLE_ROOT_DIR=str(root))
+        done = docle_run(world, "--allow-net", "api.test:5432", "--floor", "limited", command=command, HOME=folder,
+                         DOCLE_ROOT_DIR=str(root))
         assert (done.returncode, done.stdout) == (0, "hello\n"), done.stderr
 
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "api/key_table.h"
+#include "api/origin.h"
 #include "api/query.h"
 #include "base/clock.h"
 
@@ -278,6 +279,71 @@ static void test_moments(void **state)
     }
 }
 
+/* --- other sites ----------------------------------------------------------------------------- */
+
+static void test_own_site(void **state)
+{
+    static const struct {
+        struct origin_facts facts;
+        bool own;
+    } cases[] = {
+        /* programs */
+        {{.host = "docle.example"}, true},
+        {{.host = NULL}, true},
+        /* browsers that say it */
+        {{.fetch_site = "same-origin", .host = "docle.example"}, true},
+        {{.fetch_site = "none", .host = "docle.example"}, true}, /* the address bar */
+        {{.fetch_site = "same-site", .host = "docle.example"}, false},
+        {{.fetch_site = "cross-site", .host = "docle.example"}, false},
+        {{.fetch_site = "", .host = "docle.example"}, false},
+        {{.fetch_site = "Same-Origin", .host = "docle.example"}, false},
+        {{.fetch_site = "same-origin, cross-site", .host = "docle.example"}, false},
+        /* browsers that name where they are */
+        {{.origin = "http://docle.example", .host = "docle.example"}, true},
+        {{.origin = "HTTP://Docle.Example", .host = "docle.example"}, true},
+        {{.origin = "https://docle.example", .host = "docle.example"}, false},
+        {{.origin = "https://docle.example", .host = "docle.example", .secure = true}, true},
+        {{.origin = "http://docle.example", .host = "docle.example", .secure = true}, false},
+        {{.origin = "http://docle.example:80", .host = "docle.example"}, false},
+        {{.origin = "http://docle.example:8787", .host = "docle.example:8787"}, true},
+        {{.origin = "http://docle.example:8787", .host = "docle.example:8788"}, false},
+        {{.origin = "http://docle.example.evil", .host = "docle.example"}, false},
+        {{.origin = "http://evil.docle.example", .host = "docle.example"}, false},
+        {{.origin = "http://docle.example@evil", .host = "docle.example"}, false},
+        {{.origin = "http://", .host = ""}, false},
+        {{.origin = "http://", .host = NULL}, false},
+        {{.origin = "", .host = ""}, false},
+        {{.origin = "null", .host = "null"}, false},
+        {{.origin = "null", .fetch_site = "same-origin", .host = "x"}, true},
+        {{.origin = "null", .fetch_site = "cross-site", .host = "x"}, false},
+        /* the address of the settings, behind a proxy that changes Host */
+        {{.origin = "https://app.example", .host = "10.0.0.1"}, true},
+        {{.origin = "https://APP.example", .host = "10.0.0.1"}, true},
+        {{.origin = "https://app.example/", .host = "10.0.0.1"}, false},
+        {{.origin = "https://app.example:443", .host = "10.0.0.1"}, false},
+        {{.origin = "http://app.example", .host = "10.0.0.1"}, false},
+        {{.origin = "https://app.exampl", .host = "10.0.0.1"}, false},
+        {{.origin = "https://app.example.evil", .host = "10.0.0.1"}, false},
+        /* both: both must say so */
+        {{.fetch_site = "same-origin", .origin = "https://evil", .host = "x"}, false},
+        {{.fetch_site = "cross-site", .origin = "https://app.example", .host = "x"}, false},
+    };
+    static const char *const app_urls[] = {"https://app.example", "https://app.example/base?x#y"};
+
+    (void)state;
+    for (size_t u = 0; u < sizeof(app_urls) / sizeof(app_urls[0]); u++) {
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            struct origin_facts facts = cases[i].facts;
+
+            facts.app_url = app_urls[u];
+            if (origin_is_own(&facts) != cases[i].own)
+                fail_msg("%zu: %s, %s at %s", i, facts.fetch_site, facts.origin, facts.host);
+        }
+    }
+    assert_false(origin_is_own(&(struct origin_facts){.origin = "", .app_url = ""}));
+    assert_false(origin_is_own(&(struct origin_facts){.origin = "x", .app_url = "x"}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_query_is_bounded),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_moments),
+        cmocka_unit_test(test_own_site),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "billing/form.h"
 #include "billing/meters.h"
 #include "billing/signature.h"
@@ -109,6 +110,81 @@ static void test_form(void **state)
     dc_buf_release(&form);
 }
 
+/* What is in a value stays in it, and what does not fit shows. */
+static void test_form_is_closed(void **state)
+{
+    static const char evil[] = "a&b=c&d[e]=f;g+h%00\r\nX: y\x7f\xff#?/\\\"'";
+    struct dc_buf form;
+
+    (void)state;
+    dc_buf_init(&form, 512);
+    form_add(&form, "n&=", evil);
+    assert_string_equal(dc_buf_str(&form),
+                        "n%26%3D=a%26b%3Dc%26d%5Be%5D%3Df%3Bg%2Bh%2500%0D%0AX%3A%20y%7F%FF%23%3F"
+                        "%2F%5C%22%27");
+    dc_buf_release(&form);
+    dc_buf_init(&form, 64);
+    form_add(&form, "", "");
+    form_add_number(&form, "min", INT64_MIN);
+    form_add_number(&form, "max", INT64_MAX);
+    assert_string_equal(dc_buf_str(&form), "=&min=-9223372036854775808&max=9223372036854775807");
+    assert_false(form.failed);
+    form_add(&form, "more", "than fits");
+    assert_true(form.failed);
+    dc_buf_release(&form);
+}
+
+static void test_answers(void **state)
+{
+    static const char text[] =
+        "{\"id\":\"cus_1\",\"n\":7,\"big\":9223372036854775807,\"neg\":-1,\"f\":1.5,\"nul\":null,"
+        "\"data\":[{\"price\":{\"id\":\"p\"}},{\"at\":1795500000}],\"\":{\"x\":\"y\"}}";
+    json_t *answer = json_loads(text, 0, NULL);
+
+    (void)state;
+    assert_string_equal(stripe_text(answer, "id"), "cus_1");
+    assert_string_equal(stripe_text(answer, "data.0.price.id"), "p");
+    assert_null(stripe_text(answer, "data.2.price.id"));
+    assert_null(stripe_text(answer, "data.18446744073709551615.price"));
+    assert_null(stripe_text(answer, "data.-1.price"));
+    assert_null(stripe_text(answer, "id.more"));
+    assert_null(stripe_text(answer, "n"));
+    assert_null(stripe_text(answer, "nul"));
+    assert_null(stripe_text(NULL, "id"));
+    assert_null(
+        stripe_text(answer, "a234567890123456789012345678901234567890123456789012345678901234"));
+    assert_int_equal(stripe_number(answer, "n"), 7);
+    assert_int_equal(stripe_number(answer, "id"), 0);
+    assert_int_equal(stripe_number(answer, "f"), 0);
+    assert_int_equal(stripe_moment(answer, "data.1.at"), INT64_C(1795500000) * DC_NS_PER_S);
+    assert_int_equal(stripe_moment(answer, "big"), 0); /* would not fit */
+    assert_int_equal(stripe_moment(answer, "neg"), 0);
+    assert_int_equal(stripe_moment(answer, "n.0"), 0);
+    json_decref(answer);
+}
+
+static void test_ids(void **state)
+{
+    static const char *const good[] = {
+        "a", "cus_AbC019", "_",
+        "a23456789012345678901234567890123456789012345678901234567890123456"};
+    static const char *const bad[] = {
+        "",      "a/b",
+        "..",    "a?b",
+        "a#b",   "a b",
+        "a%2fb", "a\nb",
+        "a-b",   "\xc3\xa4",
+        "a.b",   "a&b",
+        "a'b",   "a234567890123456789012345678901234567890123456789012345678901234567"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_true(stripe_id_valid(good[i]));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(stripe_id_valid(bad[i]));
+    assert_false(stripe_id_valid(NULL));
+}
+
 static void test_judging(void **state)
 {
     static const struct {
@@ -143,6 +219,9 @@ int main(void)
         cmocka_unit_test(test_without_secrets),
         cmocka_unit_test(test_hmac),
         cmocka_unit_test(test_form),
+        cmocka_unit_test(test_form_is_closed),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_ids),
         cmocka_unit_test(test_judging),
     };
 

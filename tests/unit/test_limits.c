@@ -273,6 +273,28 @@ static void test_rate_memory_is_bounded(void **state)
     assert_true(take(table, 3, 1, 100 * second, &verdict));
 }
 
+/* The clock's first second, the largest limit, and a clock that stands still or jumps. */
+static void test_rate_edges(void **state)
+{
+    DC_AUTO(rate_table_free) struct rate_table *table = rate_table_new(2);
+    struct rate_verdict verdict;
+    int64_t now = 0;
+
+    (void)state;
+    for (int i = 0; i < RATE_LIMIT_MAX; i++)
+        assert_true(take(table, 1, RATE_LIMIT_MAX, now, &verdict));
+    assert_false(take(table, 1, RATE_LIMIT_MAX, now, &verdict));
+    assert_int_equal(verdict.remaining, 0);
+    assert_true(verdict.wait_ns > 0 && verdict.wait_ns <= 61 * second);
+    assert_false(take(table, 1, 1, now + 59 * second, &verdict)); /* the limit was lowered */
+    now = INT64_MAX / 2;
+    assert_true(take(table, 1, 1, now, &verdict));
+    assert_int_equal(verdict.remaining, 0);
+    assert_false(take(table, 1, 1, now, &verdict));
+    assert_true(take(table, 1, 3, now, &verdict)); /* and raised */
+    assert_int_equal(verdict.remaining, 1);
+}
+
 static void test_rate_look_counts_nothing(void **state)
 {
     DC_AUTO(rate_table_free) struct rate_table *table = rate_table_new(4);
@@ -305,6 +327,9 @@ static void test_counters(void **state)
     counters_leave(&counters, "a");
     counters_leave(&counters, "a"); /* once too often changes nothing */
     assert_int_equal(counters_value(&counters, "a"), 0);
+    assert_false(counters_enter(&counters, "c", 0)); /* none at all, and none is remembered */
+    counters_leave(&counters, "c");
+    assert_int_equal(counters_value(&counters, "c"), 0);
     counters_release(&counters);
 }
 
@@ -352,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_rate_never_exceeds),
         cmocka_unit_test(test_rate_memory_is_bounded),
         cmocka_unit_test(test_rate_look_counts_nothing),
+        cmocka_unit_test(test_rate_edges),
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_money),
     };

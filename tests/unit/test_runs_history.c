@@ -406,6 +406,28 @@ static void prices_are_whole_micros(void **state)
     assert_int_equal(history_amount_micros(&run, &result), 0);
 }
 
+/* Not one combination wraps around to a gift or to less than the price of a run. */
+static void prices_do_not_overflow(void **state)
+{
+    static const int64_t prices[] = {
+        0, 1, 999999, INT64_C(1000000000) * 1000000, INT64_MAX / 2, INT64_MAX};
+    static const uint64_t cpu_ns[] = {0, 1, 1000000, 300000000000, INT64_MAX, UINT64_MAX};
+    enum { PRICES = sizeof(prices) / sizeof(prices[0]) };
+    const int64_t most = INT64_C(1000000000) * 1000000;
+
+    (void)state;
+    for (size_t i = 0; i < PRICES * PRICES * PRICES; i++) {
+        struct run_result result = {.outcome = OUTCOME_OK, .cpu_ns = cpu_ns[i % PRICES]};
+        struct history_run run = {.price_run_micros = prices[i / PRICES % PRICES],
+                                  .price_cpu_ms_micros = prices[i / PRICES / PRICES]};
+        int64_t amount = history_amount_micros(&run, &result);
+        __int128 exact =
+            (__int128)run.price_cpu_ms_micros * run_result_cpu_ms(&result) + run.price_run_micros;
+
+        assert_true(amount == (exact > most ? most : (int64_t)exact));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -419,6 +441,7 @@ int main(void)
         TEST(our_fault_is_free_and_repeatable),
         TEST(lists_newest_first),
         cmocka_unit_test(prices_are_whole_micros),
+        cmocka_unit_test(prices_do_not_overflow),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

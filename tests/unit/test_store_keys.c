@@ -211,8 +211,8 @@ static void test_project_rules(void **state)
     assert_int_equal(f->project.plan, STORE_PLAN_FREE);
     assert_int_equal(f->project.suspended_at, 0);
     assert_ok(store_keys_version(f->conn, &before, &err), err);
-    assert_ok(store_project_set_plan(f->conn, f->project.id, STORE_PLAN_ENTERPRISE, &err), err);
-    assert_ok(store_project_set_rules(f->conn, f->project.id, &rules, &err), err);
+    assert_ok(store_project_set_plan(f->conn, f->project.id, STORE_PLAN_ENTERPRISE, 1, &err), err);
+    assert_ok(store_project_set_rules(f->conn, f->project.id, &rules, 1, &err), err);
     assert_ok(store_project_suspend(f->conn, f->project.id, 77, &err), err);
     assert_ok(store_keys_version(f->conn, &after, &err), err);
     assert_int_equal(after, before + 3);
@@ -231,8 +231,8 @@ static void test_project_rules(void **state)
     assert_ok(store_project_suspend(f->conn, f->project.id, 0, &err), err);
     assert_ok(store_project_get(f->conn, f->project.id, &project, &err), err);
     assert_int_equal(project.suspended_at, 0);
-    assert_code(store_project_set_plan(f->conn, "none", STORE_PLAN_PRO, &err), DC_NOT_FOUND);
-    assert_code(store_project_set_rules(f->conn, "none", &rules, &err), DC_NOT_FOUND);
+    assert_code(store_project_set_plan(f->conn, "none", STORE_PLAN_PRO, 1, &err), DC_NOT_FOUND);
+    assert_code(store_project_set_rules(f->conn, "none", &rules, 1, &err), DC_NOT_FOUND);
     assert_code(store_project_suspend(f->conn, "none", 1, &err), DC_NOT_FOUND);
 }
 

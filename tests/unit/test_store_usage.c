@@ -294,6 +294,120 @@ static void test_budgets_stop_and_are_told_once(void **state)
     assert_int_equal(count, 3);
 }
 
+/* A run that costs 1000 at most is admitted under these budgets, or is not. */
+static enum store_claim hold_one(struct fixture *f, const struct store_budgets *budgets,
+                                 int64_t quota, char id[static DC_UUID_SIZE])
+{
+    static int64_t at;
+    struct store_run_new run;
+
+    dc_uuid7(start + ++at, id);
+    run = fixture_run(f, id, start + at);
+    run.key_id = budgets->key_id;
+    run.user_id = budgets->user_id;
+    run.budgets = budgets;
+    run.hold_micros = 1000;
+    run.price_micros = 1000;
+    run.has_quota = quota >= 0;
+    run.quota_limit = quota;
+    return admit(f, &run);
+}
+
+static int64_t held(struct fixture *f, const char *kind)
+{
+    char sql[128];
+
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT COALESCE(SUM(micros), -1) FROM budget_holds WHERE kind = '%s'", kind);
+    return fixture_number(f->path, sql);
+}
+
+static void test_budgets_count_what_is_under_way(void **state)
+{
+    struct fixture *f = *state;
+    struct store_budgets budgets = {
+        .project_id = f->project.id,
+        .key_id = key,
+        .user_id = "user-1",
+        .micros = {0, 2999, 5000, 1000000},
+        .stops = {false, true, true, true},
+    };
+    char id[4][DC_UUID_SIZE];
+    int recovered;
+    struct dc_err err;
+
+    assert_int_equal(hold_one(f, &budgets, -1, id[0]), STORE_CLAIM_NEW);
+    assert_int_equal(hold_one(f, &budgets, -1, id[1]), STORE_CLAIM_NEW);
+    assert_int_equal(hold_one(f, &budgets, -1, id[2]), STORE_CLAIM_OVER_BUDGET);
+    assert_int_equal(held(f, "key"), 2000); /* what is refused holds nothing, of no budget */
+    assert_int_equal(held(f, "project"), 2000);
+    assert_int_equal(held(f, "user"), 2000);
+    assert_ok(store_run_withdraw(f->conn, id[0], &err), err);
+    assert_int_equal(held(f, "key"), 1000);
+    finish(f, id[1], start + 5, "ok"); /* 1000 are spent, nothing is held: one more, not two */
+    assert_int_equal(held(f, "key"), -1);
+    assert_int_equal(hold_one(f, &budgets, 0, id[2]), STORE_CLAIM_OVER_QUOTA);
+    assert_int_equal(held(f, "key"), -1);
+    assert_int_equal(hold_one(f, &budgets, -1, id[2]), STORE_CLAIM_NEW);
+    assert_int_equal(hold_one(f, &budgets, -1, id[3]), STORE_CLAIM_OVER_BUDGET);
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM budget_events"), 0);
+    assert_ok(store_recover(f->conn, start + 20, &recovered, &err), err);
+    assert_int_equal(recovered, 1);
+    assert_int_equal(held(f, "key"), -1);
+    assert_int_equal(hold_one(f, &budgets, -1, id[3]), STORE_CLAIM_NEW);
+    finish(f, id[3], start + 21, "ok");
+    /* 999 are left: less than a run costs, which counts as the whole and is told once. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(hold_one(f, &budgets, -1, id[0]), STORE_CLAIM_OVER_BUDGET);
+        assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM budget_events"
+                                                 " WHERE threshold = 100 AND kind = 'key'"),
+                         1);
+    }
+}
+
+/* One that is set in mid-month begins with what the ledger shows of the month, and with what is
+ * under way. */
+static void test_quota_begins_with_the_ledger(void **state)
+{
+    struct fixture *f = *state;
+    struct store_project_rules rules = {.runs_per_month = 5};
+    struct store_run_result result;
+    char id[6][DC_UUID_SIZE];
+    int64_t november = dc_month_begin(202511);
+    struct dc_err err;
+
+    assert_int_equal(admit_one(f, id[0], november - 1000, -1), STORE_CLAIM_NEW);
+    finish(f, id[0], november + 1000, "ok"); /* of the quota of October */
+    assert_int_equal(admit_one(f, id[0], start, -1), STORE_CLAIM_NEW);
+    finish(f, id[0], start + 1, "ok");
+    assert_int_equal(admit_one(f, id[0], start, -1), STORE_CLAIM_NEW);
+    finish(f, id[0], start + 1, "sandbox_error");
+    assert_int_equal(admit_one(f, id[1], start, -1), STORE_CLAIM_NEW);
+    assert_int_equal(admit_one(f, id[2], start, -1), STORE_CLAIM_NEW);
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM quota"), 0);
+    assert_ok(store_project_set_rules(f->conn, f->project.id, &rules, start + 2, &err), err);
+    assert_int_equal(used(f, 202511), 3); /* one that ended, two under way */
+    assert_int_equal(admit_one(f, id[3], start + 3, 5), STORE_CLAIM_NEW);
+    assert_int_equal(used(f, 202511), 4);
+    result = fixture_result(id[1], start + 4);
+    result.outcome = "sandbox_error";
+    result.costless = true;
+    assert_ok(store_run_finish(f->conn, &result, &err), err);
+    assert_int_equal(used(f, 202511), 3); /* admitted without a quota, given back all the same */
+    assert_int_equal(admit_one(f, id[1], start + 5, 5), STORE_CLAIM_NEW);
+    assert_int_equal(admit_one(f, id[4], start + 5, 5), STORE_CLAIM_NEW);
+    assert_int_equal(admit_one(f, id[5], start + 5, 5), STORE_CLAIM_OVER_QUOTA);
+    rules.memory_mb = 64; /* another rule changes: nothing begins anew */
+    assert_ok(store_project_set_rules(f->conn, f->project.id, &rules, start + 6, &err), err);
+    assert_int_equal(fixture_number(f->path, "SELECT used FROM quota"), 5);
+    finish(f, id[2], start + 7, "ok");
+    rules.runs_per_month = 6;
+    assert_ok(store_project_set_rules(f->conn, f->project.id, &rules, start + 8, &err), err);
+    assert_int_equal(used(f, 202511), 5);
+    assert_int_equal(admit_one(f, id[5], start + 9, 6), STORE_CLAIM_NEW);
+    assert_int_equal(admit_one(f, id[5], start + 9, 6), STORE_CLAIM_OVER_QUOTA);
+}
+
 /* The exact millionth at which a threshold is reached. */
 static void test_thresholds_are_exact(void **state)
 {
@@ -339,6 +453,8 @@ int main(void)
         with_store(test_sums_equal_the_ledger),
         with_store(test_prices_have_a_book),
         with_store(test_budgets_stop_and_are_told_once),
+        with_store(test_budgets_count_what_is_under_way),
+        with_store(test_quota_begins_with_the_ledger),
         with_store(test_thresholds_are_exact),
         cmocka_unit_test(test_months),
     };

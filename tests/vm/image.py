@@ -21,6 +21,7 @@ PACKAGES = [
     "python3", "nodejs", "ca-certificates", "tzdata",
     # what the tests need
     "python3-pytest", "python3-requests", "python3-yaml", "python3-jsonschema", "procps",
+    "python3-aiosmtpd", "python3-pip", "npm", "iproute2", "openssl",
 ]
 FSTAB = """\
 LABEL=root    /           ext4   noatime     0 0
@@ -119,7 +120,7 @@ def install_product(folder, minutes, phases):
          env={**os.environ, "DESTDIR": str(folder), "PREFIX": "/usr/local"})
     inside = folder / "usr/local/vmtest"
     ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("tests/api", "tests/escape", "tests/vm"):
+    for name in ("tests/api", "tests/escape", "tests/network", "tests/stripe", "tests/vm"):
         shutil.copytree(TOP / name, inside / name, ignore=ignore)
     for name in ("docs", "build"):
         (inside / name).mkdir()
