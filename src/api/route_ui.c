@@ -10,7 +10,7 @@
 
 #include "base/poison.h"
 
-enum { NONCE_BYTES = 16, INDEX_MAX_BYTES = 64 * 1024, POLICY_MAX_BYTES = 512, CODING_BYTES = 16 };
+enum { NONCE_BYTES = 16, INDEX_MAX_BYTES = 64 * 1024, POLICY_MAX_BYTES = 512 };
 
 /* Stands in index.html wherever the nonce of an answer goes; see web/apps/console/vite.config.ts.
  */
@@ -85,28 +85,57 @@ static void reply_file(struct call *call, const struct ui_file *file)
     call_reply(call, &head, &body);
 }
 
-/* The page with its nonce put in, and the policy that lets only what bears it run. Inline styles
- * are the editor's and the charts', which set them from script; they fetch nothing. */
+/* Whatever the browser sends may be old; it says only whether asking who it is makes sense. */
+static const char *session_hint(const struct call *call)
+{
+    const char *cookie = call_header(call, "Cookie");
+
+    return cookie && strstr(cookie, "docle_session=") ? "maybe" : "none";
+}
+
+/* The page with every "__NAME__" of marks replaced. */
+static void print_index(const struct ui_file *index, const char *const marks[][2],
+                        struct dc_buf *out)
+{
+    const char *at = index->plain.bytes;
+    const char *end = at + index->plain.length;
+    const char *mark;
+
+    while ((mark = memmem(at, (size_t)(end - at), "__", 2))) {
+        size_t length = 2;
+        const char *text = NULL;
+
+        for (int i = 0; marks[i][0] && !text; i++) {
+            length = strlen(marks[i][0]);
+            if (length <= (size_t)(end - mark) && memcmp(mark, marks[i][0], length) == 0)
+                text = marks[i][1];
+        }
+        (void)dc_buf_append(out, at, (size_t)(mark - at));
+        (void)dc_buf_text(out, text ? text : "__");
+        at = mark + (text ? length : 2);
+    }
+    (void)dc_buf_append(out, at, (size_t)(end - at));
+}
+
+/* The policy lets only what bears the answer's nonce run. Inline styles are the editor's and the
+ * charts', which set them from script; they fetch nothing. */
 static void reply_index(struct call *call, const struct ui_file *index, int status)
 {
     DC_AUTO(dc_buf_release) struct dc_buf body = {0};
     DC_AUTO(dc_buf_release) struct dc_buf nonce = {0};
     uint8_t bytes[NONCE_BYTES];
     char policy[POLICY_MAX_BYTES];
-    const char *at = index->plain.bytes;
-    const char *end = at + index->plain.length;
-    const char *mark;
 
     dc_buf_init(&nonce, DC_BASE64_LENGTH(NONCE_BYTES));
     dc_buf_init(&body, INDEX_MAX_BYTES);
     dc_random_bytes(bytes, sizeof(bytes));
     (void)dc_base64_encode(&nonce, bytes, sizeof(bytes));
-    for (; (mark = memmem(at, (size_t)(end - at), nonce_mark, sizeof(nonce_mark) - 1));
-         at = mark + sizeof(nonce_mark) - 1) {
-        (void)dc_buf_append(&body, at, (size_t)(mark - at));
-        (void)dc_buf_text(&body, dc_buf_str(&nonce));
-    }
-    (void)dc_buf_append(&body, at, (size_t)(end - at));
+    /* As they stand in web/apps/console/index.html and vite.config.ts. */
+    print_index(index,
+                (const char *const[][2]){{"__CSP_NONCE__", dc_buf_str(&nonce)},
+                                         {"__SESSION__", session_hint(call)},
+                                         {NULL, NULL}},
+                &body);
     (void)snprintf(policy, sizeof(policy),
                    "default-src 'none'; script-src 'self' 'nonce-%s'; style-src 'self' 'nonce-%s'; "
                    "style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; "

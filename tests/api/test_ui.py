@@ -52,10 +52,11 @@ def test_an_unknown_page_is_404_and_a_page(server):
 
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/auth/nothing", "/assets/nothing.js", "/collab/x"])
-def test_unknown_paths_of_programs_are_json(server, path):
+def test_unknown_paths_of_programs_are_not_the_console(server, path):
     answer = get(server, path, **HTML)
     assert answer.status_code == 404
-    assert answer.json()["code"] == "not_found"
+    assert '<div id="app">' not in answer.text
+    assert get(server, path).json()["code"] == "not_found"
 
 
 def test_each_answer_has_its_own_nonce(server):
@@ -71,6 +72,16 @@ def test_each_answer_has_its_own_nonce(server):
         assert not re.search(r"<script(?![^>]*\bsrc=)", answer.text), "an inline script"
         nonces.add(nonce)
     assert len(nonces) == 3
+
+
+def test_the_page_says_whether_a_session_came_with_the_request(server):
+    def hint(cookie):
+        page = get(server, "/login", **HTML, **({"Cookie": cookie} if cookie else {})).text
+        return re.search(r'name="docle-session" content="(\w+)"', page)[1]
+
+    assert hint(None) == "none"
+    assert hint("theme=dark") == "none"
+    assert hint("a=b; docle_session=ds_old") == "maybe"
 
 
 def test_assets_are_coded_and_cached_for_good(server):

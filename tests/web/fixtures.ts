@@ -39,6 +39,11 @@ export class World {
     return { code, link: linkOf(await this.mailbox.next(email)) };
   }
 
+  /** The link of the mail that is on its way to the address. */
+  async link(email: string): Promise<string> {
+    return linkOf(await this.mailbox.next(email));
+  }
+
   async me(context: BrowserContext): Promise<{ status: number; email?: string }> {
     const answer = await context.request.get(`${this.server.url}/auth/me`);
     const body = (await answer.json()) as { user?: { email: string } };
@@ -55,7 +60,10 @@ export function listen(page: Page, complaints: string[]): void {
       complaints.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
-  page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()}`));
+  page.on('requestfailed', (request) => {
+    const why = request.failure()?.errorText;
+    if (why !== 'net::ERR_ABORTED') complaints.push(`failed: ${request.url()}: ${why}`); // a page that is left asks no more
+  });
 }
 
 /** No violation of what axe knows, by WCAG 2.2 AA and best practice. */

@@ -17,6 +17,7 @@ export default defineConfig({
     : [['list']],
   use: {
     browserName: 'chromium',
+    testIdAttribute: 'data-test',
     actionTimeout: patience,
     navigationTimeout: patience,
     launchOptions: {

@@ -16,6 +16,9 @@ setSignedOutHandler(() => {
   if (me.value) expired.value = true
 })
 
+/** The server saw no session's cookie when it sent this page: asking would only say so again. */
+let surelyNobody = document.querySelector<HTMLMetaElement>('meta[name="docle-session"]')?.content === 'none'
+
 async function load(): Promise<Me | null> {
   try {
     me.value = await call<Me>('/auth/me')
@@ -29,6 +32,8 @@ async function load(): Promise<Me | null> {
 
 /** Asks the server once; again after `again`. Throws when it cannot be reached. */
 export function whoIsIt(again = false): Promise<Me | null> {
+  if (surelyNobody && !again) return Promise.resolve(null)
+  surelyNobody = false
   if (again || !loading) {
     loading = load().catch((error) => {
       loading = null
@@ -44,6 +49,7 @@ export async function signOut() {
   })
   me.value = null
   loading = null
+  surelyNobody = true
 }
 
 export async function switchProject(id: string) {
