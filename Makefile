@@ -5,10 +5,10 @@ BUILD = build
 PREFIX ?= /usr/local
 export PREFIX
 
-.PHONY: help setup build run test check bench soak kill gate fuzz vmtest install clean format
+.PHONY: help setup build run test test-asan check bench soak kill gate fuzz vmtest install clean format
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "make %-9s %s\n", $$1, $$2}'
 
 setup: ## install the Debian packages that are missing
 	@tools/setup build
@@ -53,6 +53,10 @@ gate: build ## the most used packages of pip and npm, installed and used, sealed
 fuzz: ## a minute for each parser
 	@tools/setup build test
 	@tests/run --only fuzz
+
+test-asan: ## all tests of the API on a server with AddressSanitizer, LeakSanitizer and UBSan
+	@tools/setup build test
+	@tests/run --only asan
 
 vmtest: build ## other kernels and cgroup v2, in a QEMU machine
 	@tools/setup build test vm

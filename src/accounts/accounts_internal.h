@@ -5,6 +5,7 @@
 #include "accounts/accounts.h"
 #include "accounts/mail.h"
 #include "runs/await.h"
+#include "store/links.h"
 
 struct accounts {
     struct accounts_options options;
@@ -14,5 +15,10 @@ struct accounts {
     int64_t mail_due; /* wall clock; when the outbox is to be looked at next */
     bool stopping;
 };
+
+/* Whether the link's address gets a mail: it may sign in, or sign up. */
+DC_MUST int signin_gets_mail(const struct accounts_options *options, struct store_conn *conn,
+                             const struct store_link *link, int64_t now, bool *ret_mail,
+                             struct dc_err *err);
 
 #endif

@@ -37,6 +37,7 @@ static int64_t patience_s(int64_t attempts)
 }
 
 struct taking {
+    const struct accounts_options *options;
     struct store_mail mail;
     struct store_link link;
     struct store_invitation invitation;
@@ -47,8 +48,8 @@ struct taking {
     int64_t next; /* when to look again, unless something is put in before */
 };
 
-/* Is the mail still of use? Links are used and expire; invitations are withdrawn; people leave
- * projects. */
+/* Is the mail of use? Not everybody may sign in; links are used and expire; invitations are
+ * withdrawn; people leave projects. */
 static int read_subject(struct store_conn *conn, struct taking *taking, bool *ret_good,
                         struct dc_err *err)
 {
@@ -57,6 +58,9 @@ static int read_subject(struct store_conn *conn, struct taking *taking, bool *re
     if (taking->mail.kind == STORE_MAIL_SIGNIN) {
         found = store_link_get(conn, taking->mail.subject_id, &taking->link, err);
         *ret_good = found == 0 && !taking->link.used_at && taking->link.expires_at > taking->now;
+        if (*ret_good)
+            found =
+                signin_gets_mail(taking->options, conn, &taking->link, taking->now, ret_good, err);
     } else if (taking->mail.kind == STORE_MAIL_BUDGET) {
         found = budget_mail_read(conn, taking->mail.subject_id, taking->mail.recipient,
                                  &taking->budget.notice, ret_good, err);
@@ -235,7 +239,7 @@ static void attempt(struct accounts *accounts, struct taking *taking, const char
 /* One look at the outbox. */
 static void look(struct accounts *accounts)
 {
-    struct taking taking = {.now = dc_wall_now()};
+    struct taking taking = {.options = &accounts->options, .now = dc_wall_now()};
     char token[TOKEN_SIZE];
     struct dc_err err;
 

@@ -45,7 +45,6 @@ struct asking {
     const struct signin_asker *asker;
     struct signin_asked *asked;
     int64_t now;
-    bool mailed;
 };
 
 static uint32_t seconds_left(int64_t first, int64_t window, int64_t now)
@@ -79,42 +78,35 @@ static int check_limits(const struct asking *asking, struct store_conn *conn, st
     return 0;
 }
 
-/* Gets the address a mail? The server's first operator must show that the server is his: by asking
- * from its own machine, by being named in the settings, or by reading its console. */
-static int judge(const struct asking *asking, struct store_conn *conn, bool *ret_leads,
-                 bool *ret_mail, struct dc_err *err)
+/* May whoever uses the link become the server's first operator? He must show that the server is
+ * his: by asking from its own machine, by being named in the settings, or by reading its console.
+ */
+static int judge_leads(const struct asking *asking, struct store_conn *conn, bool *ret_leads,
+                       struct dc_err *err)
 {
     const struct accounts *accounts = asking->accounts;
-    const char *email = asking->asker->email;
-    struct store_user user;
     bool led;
-    int found = store_user_find(conn, email, &user, err);
 
-    if ((found < 0 && found != -DC_NOT_FOUND) || store_users_led(conn, &led, err) < 0 ||
-        may_sign_up(&accounts->options, conn, email, asking->now, ret_mail, err) < 0)
+    if (store_users_led(conn, &led, err) < 0)
         return -err->code;
     *ret_leads = !led && (asking->asker->local || mail_transport_is_console(accounts->transport) ||
-                          email_in_list(email, accounts->options.operators));
-    if (found == 0)
-        *ret_mail = user.suspended_at == 0;
-    else
-        *ret_mail = *ret_mail || *ret_leads;
+                          email_in_list(asking->asker->email, accounts->options.operators));
     return 0;
 }
 
+/* SECURITY: does the same for every address, so that neither answer nor time tells who has an
+ * account. Whether a mail leaves is judged by the outbox, later: signin_gets_mail. */
 static int run_ask(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     struct asking *asking = arg;
     const struct signin_asker *asker = asking->asker;
     struct store_link link = {.source = asker->source, .has_code = true};
-    bool mail;
 
-    asking->mailed = false;
     if (check_limits(asking, conn, err) < 0)
         return -err->code;
     if (asking->asked->retry_after_s)
         return 0;
-    if (judge(asking, conn, &link.leads, &mail, err) < 0)
+    if (judge_leads(asking, conn, &link.leads, err) < 0)
         return -err->code;
     (void)snprintf(link.email, sizeof(link.email), "%s", asker->email);
     (void)snprintf(link.address, sizeof(link.address), "%s", asker->client);
@@ -127,23 +119,34 @@ static int run_ask(struct store_conn *conn, void *arg, struct dc_err *err)
         asking->now + (int64_t)asking->accounts->options.link_minutes * MINUTE_S * DC_NS_PER_S;
     if (store_link_create(conn, &link, err) < 0)
         return -err->code;
-    asking->mailed = mail;
-    return mail ? store_mail_add(conn, STORE_MAIL_SIGNIN, link.email, link.id, asking->now, err)
-                : 0;
+    return store_mail_add(conn, STORE_MAIL_SIGNIN, link.email, link.id, asking->now, err);
 }
 
 int signin_ask(struct accounts *accounts, const struct signin_asker *asker,
                struct signin_asked *ret_asked, struct dc_err *err)
 {
-    struct asking asking = {accounts, asker, ret_asked, dc_wall_now(), false};
+    struct asking asking = {accounts, asker, ret_asked, dc_wall_now()};
 
     *ret_asked = (struct signin_asked){0};
     code_make(ret_asked->code);
     if (await_store(accounts->worker, AWAIT_WRITE, run_ask, &asking, err) < 0)
         return dc_context(err, "ask for a sign-in link");
-    if (asking.mailed)
-        accounts_mail_wake(accounts);
+    accounts_mail_wake(accounts);
     return 0;
+}
+
+int signin_gets_mail(const struct accounts_options *options, struct store_conn *conn,
+                     const struct store_link *link, int64_t now, bool *ret_mail, struct dc_err *err)
+{
+    struct store_user user;
+    int found = store_user_find(conn, link->email, &user, err);
+
+    if (found < 0 && found != -DC_NOT_FOUND)
+        return found;
+    *ret_mail = found == 0 ? user.suspended_at == 0 : link->leads;
+    if (found == 0 || *ret_mail)
+        return 0;
+    return may_sign_up(options, conn, link->email, now, ret_mail, err);
 }
 
 /* --- using ----------------------------------------------------------------------------------- */

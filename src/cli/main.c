@@ -13,6 +13,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/data_dir.h"
 
 #include "base/log.h"
 
@@ -124,6 +125,10 @@ int main(int argc, char **argv)
     config_init(&call.config);
     result = call.command->run(&call, &err);
     config_release(&call.config);
+#ifdef DOCLE_TEST_HOOKS
+    if (getenv("DOCLE_TEST_UNSEALED"))
+        data_dir_leave(); /* LeakSanitizer works with one identity alone */
+#endif
     if (result >= 0)
         return result;
     (void)fprintf(stderr, "docle: %s\n", dc_err_describe(&err, text, sizeof(text)));

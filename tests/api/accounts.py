@@ -1,6 +1,8 @@
 """People in a test: a browser with cookies, and the console that links are printed on."""
 
+import contextlib
 import re
+import sqlite3
 
 import requests
 
@@ -76,3 +78,9 @@ def mails(server, email):
         if first.startswith(f"Mail to {email.lower()}: ") and (match := LINK.search(second)):
             found.append(match[1])
     return found
+
+
+def set_role(server, project, user, role):
+    with contextlib.closing(sqlite3.connect(server.folder / "docle.db", timeout=PATIENCE_S)) as database:
+        database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, 1)", (project, user, role))
+        database.commit()

@@ -23,11 +23,15 @@ DOCLE = BUILD / "docle"
 COMMAND = [*IDENTITY.prefix, str(DOCLE)]  # docle(1) as whom the tests run it
 # A figure of how patient the tests are; never of how fast the product is.
 PATIENCE_S = float(os.environ.get("DOCLE_TEST_PATIENCE_S", "60"))
+# A build with sanitizers: what they need of the environment, and how their reports begin.
+SANITIZERS = ("ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "DOCLE_TEST_UNSEALED")
+SANITIZED = "DOCLE_TEST_UNSEALED" in os.environ
+REPORT = re.compile(r"ERROR: (?:Address|Leak)Sanitizer|: runtime error: ")
 
 
 def environment(**more):
     """What the programs under test see: nothing of the caller's settings."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "ASAN_OPTIONS") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", *SANITIZERS) if name in os.environ}
     if "DOCLE_ROOT_DIR" in os.environ:
         kept["DOCLE_ROOT_DIR"] = os.environ["DOCLE_ROOT_DIR"]
     return {**kept, **IDENTITY.environment, "LANG": "C.UTF-8", **more}
@@ -116,10 +120,12 @@ class Server:
         self.log = self.data / "log"
 
     def docle(self, *arguments, check=True):
-        return subprocess.run(
+        done = subprocess.run(
             [*COMMAND, *arguments], env=self.env, check=check, text=True, capture_output=True,
             timeout=PATIENCE_S,
         )
+        assert not REPORT.search(done.stderr), done.stderr
+        return done
 
     def start(self, ready=True):
         with open(self.log, "ab") as log:
@@ -200,10 +206,19 @@ class Server:
             lambda: not any(pid in family for pid in parents()), f"processes {family} end"
         )
         self.process = None
+        if found := REPORT.search(self.log_text()):
+            raise AssertionError(self.log_text()[found.start() :][:20000])
         return code
 
     def clean(self):
-        self.stop(signal.SIGKILL if self.process and self.process.poll() is None else signal.SIGTERM)
+        """Ends the server without asking; one with sanitizers is asked, and tells of its leaks."""
+        alive = self.process and self.process.poll() is None
+        try:
+            self.stop(signal.SIGKILL if alive and not SANITIZED else signal.SIGTERM)
+        finally:
+            self.remove()
+
+    def remove(self):
         if self.owned:
             shutil.rmtree(self.data, ignore_errors=True)
 
@@ -275,3 +290,24 @@ class Counts:
             for name, value in self.values.items()
             if value > baseline.values.get(name, 0)
         }
+
+
+def at_once(server, requests_to_send):
+    """(status, body) of each: all are sent but for their last byte, and then the last bytes together, so that the server
+    has them all before it has answered one."""
+    raw = []
+    for method, path, headers, body in requests_to_send:
+        text = b"" if body is None else json.dumps(body).encode()
+        fields = {"Host": f"127.0.0.1:{server.port}", "Connection": "close", "Content-Length": str(len(text)), **headers}
+        if body is not None:
+            fields["Content-Type"] = "application/json"
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        raw.append("\r\n".join(lines).encode() + text)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in raw]
+        for connection, data in zip(connections, raw):
+            connection.sendall(data[:-1])
+        for connection, data in zip(connections, raw):
+            connection.sendall(data[-1:])
+        answers = [read_until_close(connection) for connection in connections]
+    return [(int(answer.split(b" ", 2)[1]), json.loads(answer.split(b"\r\n\r\n", 1)[1])) for answer in answers]

@@ -7,7 +7,7 @@ import re
 import pytest
 import requests
 
-from accounts import Browser, mails
+from accounts import Browser, mails, set_role
 from harness import PATIENCE_S, Server, raw_exchange, wait_for
 
 UNLIMITED = ("--auth-links-per-client", "0", "--auth-links-per-address", "0")
@@ -361,15 +361,6 @@ def test_host_does_not_get_into_mails(people, browser):
 
 
 # --- roles and other people's things ---
-
-
-def set_role(server, project, user, role):
-    import contextlib
-    import sqlite3
-
-    with contextlib.closing(sqlite3.connect(server.folder / "docle.db", timeout=PATIENCE_S)) as database:
-        database.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, 1)", (project, user, role))
-        database.commit()
 
 
 def bodies(path, method):

@@ -29,11 +29,11 @@ HELLO = {"python": 'print("hi")', "node": 'console.log("hi")'}
 class Server:
     """docle serve on a port of the kernel's choice, in a folder of its own."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, build=BUILD, environment=None):
         self.folder = tempfile.TemporaryDirectory(prefix="docle-bench-")
         self.process = subprocess.Popen(
-            [BUILD / "docle", "serve", "--listen", "127.0.0.1:0", "--data-dir", self.folder.name, *options],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENVIRONMENT,
+            [build / "docle", "serve", "--listen", "127.0.0.1:0", "--data-dir", self.folder.name, *options],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**ENVIRONMENT, **(environment or {})},
         )
         for line in self.process.stdout:
             if "Serving on" in line:
