@@ -12,10 +12,6 @@
 
 enum { NONCE_BYTES = 16, INDEX_MAX_BYTES = 64 * 1024, POLICY_MAX_BYTES = 512 };
 
-/* Stands in index.html wherever the nonce of an answer goes; see web/apps/console/vite.config.ts.
- */
-static const char nonce_mark[] = "__CSP_NONCE__";
-
 /* ---- codings ---- */
 
 /* Does a list such as "gzip, br;q=0.5" allow the coding? Anything but q=0 allows it. */
