@@ -5,6 +5,7 @@
 #include "api/auth.h"
 #include "api/contract.h"
 #include "api/routes.h"
+#include "base/clock.h"
 
 #include "base/poison.h"
 
@@ -98,6 +99,7 @@ void route_metrics(struct call *call)
     struct store_stats store;
     struct packages_stats packages;
     struct repos_stats repos;
+    struct billing_stats billing;
 
     dc_buf_init(&body, METRICS_MAX_BYTES);
     /* As if it were not there: nobody learns from outside what there is to find. */
@@ -116,6 +118,8 @@ void route_metrics(struct call *call)
         repos_snapshot(app->repos, &repos);
     if (app->packages)
         packages_snapshot(app->packages, &packages);
+    if (app->billing)
+        billing_stats(app->billing, &billing);
     (void)metrics_print(
         &(struct metrics_sources){.own = &app->metrics,
                                   .route_name = routes_name,
@@ -123,6 +127,8 @@ void route_metrics(struct call *call)
                                   .store = &store,
                                   .packages = app->packages ? &packages : NULL,
                                   .repos = app->repos ? &repos : NULL,
+                                  .billing = app->billing ? &billing : NULL,
+                                  .now = dc_wall_now(),
                                   .hello = engine_hello(app->engine),
                                   .connections = call_connections(call),
                                   .ready = !app->draining && engine_ready(app->engine)},

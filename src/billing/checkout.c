@@ -96,6 +96,16 @@ static void fill_session(const struct billing *billing, const struct account *ac
     add_url(form, billing, "cancel_url", "?cancelled=true");
 }
 
+/* A second subscription beside one of these would bill the same usage twice. */
+static bool lives(const char *status)
+{
+    static const char list[] = " active trialing past_due unpaid paused ";
+    char word[STORE_STRIPE_STATUS_SIZE + 2];
+
+    (void)snprintf(word, sizeof(word), " %s ", status);
+    return *status && strstr(list, word);
+}
+
 int billing_checkout(struct billing *billing, const char *project_id, char *ret_url,
                      struct dc_err *err)
 {
@@ -105,8 +115,10 @@ int billing_checkout(struct billing *billing, const char *project_id, char *ret_
 
     if (await_store(billing->worker, AWAIT_READ, run_get, &account, err) < 0)
         return -err->code;
-    if (account.billing.metered_from && !account.billing.metered_until)
-        return dc_fail(err, DC_CONFLICT, 0, "the project has a subscription already");
+    if (lives(account.billing.status))
+        return dc_fail(err, DC_CONFLICT, 0,
+                       "the project has a subscription already (%s): change it in the portal",
+                       account.billing.status);
     if (!billing->options.prices[STORE_METER_RUNS])
         return dc_fail(err, DC_INVALID, 0,
                        "no price is set: run docle billing setup, and set STRIPE_PRICE_ID");
