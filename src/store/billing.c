@@ -253,7 +253,8 @@ static int lapse_one(struct store_conn *conn, const char *project_id, int64_t no
     billing.lapsed_at = now;
     if (billing.metered_from && !billing.metered_until)
         billing.metered_until = now;
-    if (put_account(conn, &billing, now, err) < 0 || set_plan(conn, project_id, false, now, err) < 0)
+    if (put_account(conn, &billing, now, err) < 0 ||
+        set_plan(conn, project_id, false, now, err) < 0)
         return -err->code;
     return store_audit_add(conn,
                            &(struct store_audit){.project_id = project_id,
