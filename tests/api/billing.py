@@ -29,7 +29,7 @@ class Shop:
 
     def __init__(self, start, *flags, cpu=True, env=None, ready=True, clock=None):
         """clock: both follow it, see advance."""
-        self.stripe, self.clock = Standin(), clock
+        self.stripe, self.clock, self.offset = Standin(), clock, 0
         account = self.stripe.account
         with account.lock:
             self.prices = []
@@ -47,14 +47,15 @@ class Shop:
                  "STRIPE_PRICE_ID": self.prices[0], **({"STRIPE_CPU_PRICE_ID": self.prices[1]} if cpu else {}),
                  "APP_URL": HOME, **(clock.env if clock else {}), **(env or {})})
         if clock:
-            self.stripe.stamp = self.stripe.account.now
+            self.stripe.stamp = lambda: time.time() + self.offset  # the account's own is behind while it advances
         self.listen()
         self.owner = None
 
     def advance(self, seconds):
         """Time passes for both."""
         account = self.stripe.account
-        self.clock.set(int(account.offset + seconds))
+        self.offset = int(account.offset + seconds)
+        self.clock.set(self.offset)
         account.advance(seconds)
 
     def execute(self, sql, *values):
