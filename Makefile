@@ -58,9 +58,9 @@ test-asan: ## all tests of the API on a server with AddressSanitizer, LeakSaniti
 	@tools/setup build test
 	@tests/run --only asan
 
-vmtest: build ## other kernels and cgroup v2, in a QEMU machine
+vmtest: build ## other kernels and cgroup v2, in a QEMU machine; PHASES=a,b for some of it
 	@tools/setup build test vm
-	@tests/run --only vm
+	@DOCLE_TEST_VM_PHASES="$(PHASES)" tests/run --only vm
 
 install: build ## into DESTDIR and PREFIX
 	@tools/install

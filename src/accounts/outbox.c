@@ -9,6 +9,7 @@
 
 #include "accounts/accounts_internal.h"
 #include "accounts/budget_mail.h"
+#include "accounts/incident_mail.h"
 #include "accounts/mail_text.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -42,6 +43,7 @@ struct taking {
     struct store_link link;
     struct store_invitation invitation;
     struct budget_mail budget;
+    struct incident_mail incident;
     uint8_t hash[STORE_HASH_BYTES];
     int64_t now;
     bool due;     /* an attempt is to be made */
@@ -64,6 +66,9 @@ static int read_subject(struct store_conn *conn, struct taking *taking, bool *re
     } else if (taking->mail.kind == STORE_MAIL_BUDGET) {
         found = budget_mail_read(conn, taking->mail.subject_id, taking->mail.recipient,
                                  &taking->budget.notice, ret_good, err);
+    } else if (taking->mail.kind == STORE_MAIL_INCIDENT) {
+        found = incident_mail_read(conn, taking->mail.subject_id, taking->mail.recipient,
+                                   &taking->incident.incident, ret_good, err);
     } else {
         found = store_invitation_get(conn, taking->mail.subject_id, taking->now,
                                      &taking->invitation, err);
@@ -215,7 +220,10 @@ static int send_mail(struct accounts *accounts, struct taking *taking, const cha
         return send_signin(accounts, taking, token, err);
     if (taking->mail.kind == STORE_MAIL_INVITATION)
         return send_invitation(accounts, taking, err);
-    words = budget_mail_words(&taking->budget, accounts->options.app_url);
+    words = taking->mail.kind == STORE_MAIL_INCIDENT
+                ? incident_mail_words(&taking->incident, accounts->options.app_name,
+                                      accounts->options.app_url)
+                : budget_mail_words(&taking->budget, accounts->options.app_url);
     return deliver(accounts, taking, &words, err);
 }
 

@@ -208,6 +208,34 @@ static void print_packages(struct dc_buf *out, const struct packages_stats *stat
     single(out, "package_bytes", "gauge", "Bytes of all layers.", stats->bytes);
 }
 
+static void print_billing(struct dc_buf *out, const struct billing_stats *stats, int64_t now)
+{
+    bool waits = stats->oldest_at && stats->oldest_at < now;
+
+    single(out, "billing_sender", "gauge", "1 when it is this server that tells the meter.",
+           stats->sends);
+    single(out, "billing_unsent_events", "gauge", "Usage events that the meter is to get.",
+           (uint64_t)stats->unsent);
+    single(out, "billing_oldest_unsent_seconds", "gauge",
+           "How long the oldest usage that is not told yet has waited.",
+           waits ? (uint64_t)((now - stats->oldest_at) / DC_NS_PER_S) : 0);
+    single(out, "billing_ambiguous_events", "gauge",
+           "Usage events that the meter may have or not; the next comparison finds out.",
+           (uint64_t)stats->ambiguous);
+    single(out, "billing_dead_events", "gauge", "Usage events that the meter does not take.",
+           (uint64_t)stats->dead);
+    single(out, "billing_pending_cancels", "gauge",
+           "Subscriptions of deleted projects that have not ended yet.", (uint64_t)stats->cancels);
+    single(out, "billing_drift_hours_total", "counter",
+           "Hours in which the meter showed something else than it was told.", stats->drifts);
+    single(out, "billing_webhook_signature_failures_total", "counter",
+           "Webhooks that none of the secrets had signed.", stats->bad_signatures);
+    head(out, "billing_incident", "gauge", "1 while an incident of that kind is open.");
+    for (int i = 0; i < STORE_INCIDENTS; i++)
+        (void)dc_buf_printf(out, "docle_billing_incident{kind=\"%s\"} %d\n",
+                            store_incident_name((enum store_incident_kind)i), stats->incidents[i]);
+}
+
 bool metrics_print(const struct metrics_sources *sources, struct dc_buf *out)
 {
     head(out, "info", "gauge", "Version of the program.");
@@ -225,5 +253,7 @@ bool metrics_print(const struct metrics_sources *sources, struct dc_buf *out)
         print_packages(out, sources->packages);
     if (sources->repos)
         print_repos(out, sources->repos);
+    if (sources->billing)
+        print_billing(out, sources->billing, sources->now);
     return !out->failed;
 }

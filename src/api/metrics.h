@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "billing/billing.h"
 #include "packages/packages.h"
 #include "repos/repos.h"
 #include "runs/engine.h"
@@ -30,6 +31,8 @@ struct metrics_sources {
     const struct store_stats *store;
     const struct packages_stats *packages; /* NULL: none are installed */
     const struct repos_stats *repos;       /* NULL: none are fetched */
+    const struct billing_stats *billing;   /* NULL: nobody is billed */
+    int64_t now;                           /* wall clock */
     const struct launch_hello *hello;      /* NULL: no launcher yet */
     unsigned connections;
     bool ready;

@@ -5,11 +5,13 @@
 #include <time.h>
 
 #include "api/app_internal.h"
+#include "api/plan.h"
 #include "api/query.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "billing/billing.h"
+#include "limits/money.h"
 
 #include "base/poison.h"
 
@@ -153,7 +155,11 @@ struct standing {
     struct store_billing account;
     struct store_meter_state_sum unsent;
     struct store_usage usage;
-    int64_t billed[STORE_METERS];
+    unsigned meters;
+    struct store_meter_used billed;
+    int64_t patience_ns; /* until an overdue project is free; 0: for ever */
+    int64_t quota;       /* runs in a UTC month; 0: no limit */
+    const char *currency;
     int64_t from;
     int64_t to;
 };
@@ -186,8 +192,8 @@ static int run_standing(struct store_conn *conn, void *arg, struct dc_err *err)
     }
     if (store_ledger_sum(conn, standing->project_id, standing->from, standing->to, &standing->usage,
                          err) < 0 ||
-        store_meter_used(conn, standing->project_id, standing->from, standing->to, standing->billed,
-                         err) < 0)
+        store_meter_used(conn, standing->project_id, standing->meters, standing->from, standing->to,
+                         &standing->billed, err) < 0)
         return -err->code;
     return store_meter_sum(conn, standing->project_id, &standing->unsent, err);
 }
@@ -200,15 +206,39 @@ static void print_moment(struct dc_buf *out, const char *name, int64_t wall_ns)
     (void)dc_buf_printf(out, wall_ns ? ",\"%s\":\"%s\"" : ",\"%s\":null", name, text);
 }
 
-/* At the pace so far. */
+/* At the pace so far, rounded down; exact where 64 bits would not do. */
 static int64_t forecast(const struct standing *standing, int64_t used)
 {
     int64_t gone_s = (standing->now - standing->from) / DC_NS_PER_S;
     int64_t all_s = (standing->to - standing->from) / DC_NS_PER_S;
+    __int128 pace;
 
-    if (gone_s <= 0 || used > INT64_MAX / (all_s > 0 ? all_s : 1))
+    if (gone_s <= 0 || all_s <= gone_s)
         return used;
-    return used * all_s / gone_s;
+    pace = (__int128)used * all_s / gone_s;
+    return pace > INT64_MAX ? INT64_MAX : (int64_t)pace;
+}
+
+static void print_money(struct dc_buf *out, int64_t micros)
+{
+    char cost[MONEY_SIZE];
+
+    (void)dc_buf_printf(out, ",\"amountMicros\":%" PRId64 ",\"cost\":%s}", micros,
+                        money_print(micros, cost));
+}
+
+static void print_agreed(struct dc_buf *out, const struct standing *standing)
+{
+    const struct store_project_rules *rules = &standing->project.rules;
+
+    (void)dc_buf_printf(out,
+                        standing->quota ? ",\"runsPerMonth\":%" PRId64 : ",\"runsPerMonth\":null",
+                        standing->quota);
+    if (rules->budget_micros)
+        (void)dc_buf_printf(out, ",\"budget\":{\"amountMicros\":%" PRId64 ",\"stops\":%s}",
+                            rules->budget_micros, rules->budget_stops ? "true" : "false");
+    else
+        (void)dc_buf_text(out, ",\"budget\":null");
 }
 
 static void print_standing(struct dc_buf *out, const struct app *app,
@@ -232,20 +262,30 @@ static void print_standing(struct dc_buf *out, const struct app *app,
     print_moment(out, "periodStart", standing->from);
     print_moment(out, "periodEnd", standing->to);
     print_moment(out, "pastDueSince", account->past_due_at);
+    print_moment(out, "pastDueUntil",
+                 account->past_due_at && standing->patience_ns
+                     ? account->past_due_at + standing->patience_ns
+                     : 0);
     (void)dc_buf_printf(out,
                         ",\"endsWithPeriod\":%s,\"subscribed\":%s,\"customer\":%s"
                         ",\"usage\":{\"runs\":%" PRId64 ",\"cpuMs\":%" PRId64
-                        ",\"billedRuns\":%" PRId64 ",\"billedCpuMs\":%" PRId64 "}",
+                        ",\"billedRuns\":%" PRId64 ",\"billedCpuMs\":%" PRId64,
                         account->ends_with_period ? "true" : "false", subscribed ? "true" : "false",
                         *account->customer ? "true" : "false", standing->usage.runs,
-                        standing->usage.cpu_ns / DC_NS_PER_MS, standing->billed[STORE_METER_RUNS],
-                        standing->billed[STORE_METER_CPU_MS]);
+                        standing->usage.cpu_ns / DC_NS_PER_MS,
+                        standing->billed.sums[STORE_METER_RUNS],
+                        standing->billed.sums[STORE_METER_CPU_MS]);
+    print_money(out, standing->billed.amount_micros);
+    (void)dc_buf_printf(out, ",\"forecast\":{\"runs\":%" PRId64 ",\"billedRuns\":%" PRId64,
+                        forecast(standing, standing->usage.runs),
+                        forecast(standing, standing->billed.sums[STORE_METER_RUNS]));
+    print_money(out, forecast(standing, standing->billed.amount_micros));
+    (void)dc_buf_text(out, ",\"currency\":");
+    (void)dc_buf_json_string(out, standing->currency, strlen(standing->currency));
+    print_agreed(out, standing);
     (void)dc_buf_printf(out,
-                        ",\"forecast\":{\"runs\":%" PRId64 ",\"billedRuns\":%" PRId64 "}"
                         ",\"metering\":{\"pendingRuns\":%" PRId64 ",\"unsent\":%" PRId64
                         ",\"ambiguous\":%" PRId64 ",\"refused\":%" PRId64 "}}",
-                        forecast(standing, standing->usage.runs),
-                        forecast(standing, standing->billed[STORE_METER_RUNS]),
                         standing->unsent.pending_runs, unsent,
                         standing->unsent.events[STORE_METER_AMBIGUOUS],
                         standing->unsent.events[STORE_METER_DEAD]);
@@ -253,10 +293,19 @@ static void print_standing(struct dc_buf *out, const struct app *app,
 
 void route_billing_get(struct call *call)
 {
-    struct standing standing = {.project_id = call->project_id, .now = dc_wall_now()};
+    const struct billing *billing = call->app->billing;
+    struct standing standing = {.project_id = call->project_id,
+                                .now = dc_wall_now(),
+                                .meters = billing ? billing_meters(billing) : 0,
+                                .currency = call->app->options.price.currency};
     DC_AUTO(dc_buf_release) struct dc_buf body = {0};
     struct dc_err err;
 
+    if (!plan_quota(call, &standing.quota))
+        standing.quota = 0;
+    if (billing)
+        standing.patience_ns =
+            (int64_t)billing_options(billing)->past_due_days * 24 * 3600 * DC_NS_PER_S;
     if (await_store(call->app->worker, AWAIT_READ, run_standing, &standing, &err) < 0) {
         call_fail_err(call, &err, "billing could not be read");
         return;

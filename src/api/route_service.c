@@ -6,6 +6,7 @@
 #include "api/contract.h"
 #include "api/page.h"
 #include "api/routes.h"
+#include "base/clock.h"
 
 #include "base/poison.h"
 
@@ -121,6 +122,7 @@ void route_metrics(struct call *call)
     struct store_stats store;
     struct packages_stats packages;
     struct repos_stats repos;
+    struct billing_stats billing;
 
     dc_buf_init(&body, METRICS_MAX_BYTES);
     /* As if it were not there: nobody learns from outside what there is to find. */
@@ -139,6 +141,8 @@ void route_metrics(struct call *call)
         repos_snapshot(app->repos, &repos);
     if (app->packages)
         packages_snapshot(app->packages, &packages);
+    if (app->billing)
+        billing_stats(app->billing, &billing);
     (void)metrics_print(
         &(struct metrics_sources){.own = &app->metrics,
                                   .route_name = routes_name,
@@ -146,6 +150,8 @@ void route_metrics(struct call *call)
                                   .store = &store,
                                   .packages = app->packages ? &packages : NULL,
                                   .repos = app->repos ? &repos : NULL,
+                                  .billing = app->billing ? &billing : NULL,
+                                  .now = dc_wall_now(),
                                   .hello = engine_hello(app->engine),
                                   .connections = call_connections(call),
                                   .ready = !app->draining && engine_ready(app->engine)},

@@ -1,13 +1,28 @@
 #include "billing/billing.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "billing/billing_internal.h"
 
 #include "base/poison.h"
 
 enum { TICK_MS = 1000, SERVER_RETRIES = 2 };
+
+/* Two servers of one host have different folders; two of one folder cannot be. */
+static void name_holder(struct billing *billing)
+{
+    char host[65] = "";
+
+    if (gethostname(host, sizeof(host) - 1) < 0)
+        host[0] = '\0';
+    (void)snprintf(billing->holder, sizeof(billing->holder), "%s:%s", host,
+                   billing->options.instance ? billing->options.instance : "");
+    billing->lease = (struct store_lease){.name = "billing", .holder = billing->holder};
+}
 
 int billing_open(const struct billing_options *options, struct billing **ret_billing,
                  struct dc_err *err)
@@ -17,6 +32,7 @@ int billing_open(const struct billing_options *options, struct billing **ret_bil
     if (!billing)
         return dc_fail(err, DC_KERNEL, ENOMEM, "billing");
     billing->options = *options;
+    name_holder(billing);
     *ret_billing = dc_take(billing);
     return 0;
 }
@@ -64,6 +80,16 @@ void billing_free(struct billing *billing)
 const struct billing_options *billing_options(const struct billing *billing)
 {
     return &billing->options;
+}
+
+unsigned billing_meters(const struct billing *billing)
+{
+    unsigned meters = 0;
+
+    for (unsigned i = 0; i < STORE_METERS; i++)
+        if (billing->options.mode == BILLING_CLOUDEVENTS || billing->options.prices[i])
+            meters |= 1u << i;
+    return meters;
 }
 
 enum store_metering billing_metering(const struct billing *billing)

@@ -17,6 +17,7 @@
 #include "billing/stripe.h"
 #include "runs/await.h"
 #include "store/billing.h"
+#include "store/incidents.h"
 #include "store/worker.h"
 
 enum billing_mode { BILLING_OFF, BILLING_STRIPE, BILLING_CLOUDEVENTS };
@@ -36,8 +37,10 @@ struct billing_options {
     const char *app_url;              /* where people come back to */
     enum billing_format format;
     enum billing_late late;
-    uint32_t batch_s;    /* between batches */
-    uint32_t per_second; /* requests with usage */
+    uint32_t batch_s;       /* between batches */
+    uint32_t per_second;    /* requests with usage */
+    uint32_t past_due_days; /* after which an overdue project is free; 0: never */
+    const char *instance;   /* tells this server from others, and is the same after a restart */
 };
 
 struct billing;
@@ -52,7 +55,23 @@ void billing_stop(struct billing *billing);
 void billing_free(struct billing *billing); /* accepts NULL */
 DC_AUTO_DEFINE(struct billing *, billing_free)
 
+/* How things stand, as of some seconds ago. Loop. */
+struct billing_stats {
+    int64_t unsent;    /* events that the meter is to get */
+    int64_t oldest_at; /* since when the first of what is not told waits; 0: nothing does */
+    int64_t ambiguous;
+    int64_t dead;
+    int64_t cancels;                 /* subscriptions of deleted projects that have not ended */
+    bool incidents[STORE_INCIDENTS]; /* open */
+    bool sends;                      /* it is this server that tells the meter */
+    uint64_t drifts;                 /* hours found that did not agree */
+    uint64_t bad_signatures;
+};
+void billing_stats(const struct billing *billing, struct billing_stats *ret_stats);
+
 const struct billing_options *billing_options(const struct billing *billing);
+/* Which meters are told: bits 1 << enum store_meter. */
+unsigned billing_meters(const struct billing *billing);
 /* Which runs store_run_finish is to count. billing NULL: none. */
 enum store_metering billing_metering(const struct billing *billing);
 

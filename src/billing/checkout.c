@@ -53,10 +53,16 @@ static int ensure_customer(struct billing *billing, struct account *account, str
     return await_store(billing->worker, AWAIT_WRITE, run_set, account, err);
 }
 
-static int take_url(const struct stripe_answer *answer, char *ret_url, struct dc_err *err)
+/* Has Stripe make a page; its address. */
+static int make_page(struct billing *billing, const char *path, const struct dc_buf *form,
+                     char *ret_url, struct dc_err *err)
 {
-    const char *url = stripe_text(answer->body, "url");
+    DC_AUTO(stripe_answer_release) struct stripe_answer answer = {0};
+    const char *url;
 
+    if (stripe_call(&billing->stripe, "POST", path, form, NULL, &answer, err) < 0)
+        return -err->code;
+    url = stripe_text(answer.body, "url");
     if (!url || (size_t)snprintf(ret_url, STORE_URL_SIZE, "%s", url) >= STORE_URL_SIZE)
         return dc_fail(err, DC_BUG, 0, "Stripe's page has no address that fits");
     return 0;
@@ -96,17 +102,28 @@ static void fill_session(const struct billing *billing, const struct account *ac
     add_url(form, billing, "cancel_url", "?cancelled=true");
 }
 
+/* A second subscription beside one of these would bill the same usage twice. */
+static bool lives(const char *status)
+{
+    static const char list[] = " active trialing past_due unpaid paused ";
+    char word[STORE_STRIPE_STATUS_SIZE + 2];
+
+    (void)snprintf(word, sizeof(word), " %s ", status);
+    return *status && strstr(list, word);
+}
+
 int billing_checkout(struct billing *billing, const char *project_id, char *ret_url,
                      struct dc_err *err)
 {
-    DC_AUTO(stripe_answer_release) struct stripe_answer answer = {0};
     DC_AUTO(dc_buf_release) struct dc_buf form = {0};
     struct account account = {.project_id = project_id};
 
     if (await_store(billing->worker, AWAIT_READ, run_get, &account, err) < 0)
         return -err->code;
-    if (account.billing.metered_from && !account.billing.metered_until)
-        return dc_fail(err, DC_CONFLICT, 0, "the project has a subscription already");
+    if (lives(account.billing.status))
+        return dc_fail(err, DC_CONFLICT, 0,
+                       "the project has a subscription already (%s): change it in the portal",
+                       account.billing.status);
     if (!billing->options.prices[STORE_METER_RUNS])
         return dc_fail(err, DC_INVALID, 0,
                        "no price is set: run docle billing setup, and set STRIPE_PRICE_ID");
@@ -114,16 +131,12 @@ int billing_checkout(struct billing *billing, const char *project_id, char *ret_
         return -err->code;
     dc_buf_init(&form, FORM_MAX_BYTES);
     fill_session(billing, &account, &form);
-    if (stripe_call(&billing->stripe, "POST", "/v1/checkout/sessions", &form, NULL, &answer, err) <
-        0)
-        return -err->code;
-    return take_url(&answer, ret_url, err);
+    return make_page(billing, "/v1/checkout/sessions", &form, ret_url, err);
 }
 
 int billing_portal(struct billing *billing, const char *project_id, char *ret_url,
                    struct dc_err *err)
 {
-    DC_AUTO(stripe_answer_release) struct stripe_answer answer = {0};
     DC_AUTO(dc_buf_release) struct dc_buf form = {0};
     struct account account = {.project_id = project_id};
 
@@ -134,8 +147,5 @@ int billing_portal(struct billing *billing, const char *project_id, char *ret_ur
     dc_buf_init(&form, FORM_MAX_BYTES);
     form_add(&form, "customer", account.billing.customer);
     add_url(&form, billing, "return_url", "");
-    if (stripe_call(&billing->stripe, "POST", "/v1/billing_portal/sessions", &form, NULL, &answer,
-                    err) < 0)
-        return -err->code;
-    return take_url(&answer, ret_url, err);
+    return make_page(billing, "/v1/billing_portal/sessions", &form, ret_url, err);
 }

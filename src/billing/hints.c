@@ -48,6 +48,8 @@ static const char *hinted(const json_t *event, const char *type)
         return stripe_text(event, "data.object.id");
     if (starts(type, "checkout.session."))
         return stripe_text(event, "data.object.subscription");
+    if (meter_errors_concern(type))
+        return stripe_text(event, "id"); /* a thin event: it is the object */
     return NULL;
 }
 
@@ -67,7 +69,7 @@ static int read_event(const json_t *event, struct adding *adding, struct dc_err 
     return 0;
 }
 
-static int keep(struct billing *billing, const json_t *event, struct dc_err *err)
+int hints_keep(struct billing *billing, const json_t *event, struct dc_err *err)
 {
     struct adding adding = {0};
 
@@ -90,10 +92,12 @@ int billing_webhook(struct billing *billing, const char *signature, const char *
 
     *ret_valid = signature_valid(signature, body, length, billing->options.webhook_secrets,
                                  dc_wall_now() / DC_NS_PER_S);
-    if (!*ret_valid)
+    if (!*ret_valid) {
+        billing->bad_signatures++;
         return 0;
+    }
     event = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
-    result = keep(billing, event, err);
+    result = hints_keep(billing, event, err);
     json_decref(event);
     return result;
 }
@@ -124,7 +128,7 @@ static int catch_up_page(struct billing *billing, int64_t since_s, char *after, 
         return -err->code;
     data = stripe_member(answer.body, "data");
     for (size_t i = 0; i < json_array_size(data); i++)
-        if (keep(billing, json_array_get(data, i), err) < 0 && err->code != DC_INVALID)
+        if (hints_keep(billing, json_array_get(data, i), err) < 0 && err->code != DC_INVALID)
             return -err->code;
     last = json_array_size(data)
                ? stripe_text(json_array_get(data, json_array_size(data) - 1), "id")
@@ -147,6 +151,8 @@ void billing_catch_up(struct billing *billing)
             return;
         }
     }
+    if (meter_errors_catch_up(billing, since_s * DC_NS_PER_S, &err) < 0)
+        dc_log_err(DC_LOG_WARN, NULL, &err, "Stripe's events about meters could not be listed");
     if (await_store(billing->worker, AWAIT_WRITE, run_purge, NULL, &err) < 0)
         dc_log_err(DC_LOG_WARN, NULL, &err, "old webhooks could not be deleted");
 }
@@ -178,6 +184,8 @@ static int act(struct billing *billing, const struct store_stripe_event *event, 
     if (starts(event->type, "invoice."))
         return refresh_invoice(billing, event->object_id,
                                strcmp(event->type, "invoice.payment_failed") == 0, err);
+    if (meter_errors_concern(event->type))
+        return meter_errors_take(billing, event->object_id, err);
     return refresh_subscription(billing, event->object_id, err);
 }
 

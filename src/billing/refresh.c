@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "billing/billing_internal.h"
 #include "billing/form.h"
+#include "store/cancels.h"
 #include "store/projects.h"
 
 #include "base/poison.h"
@@ -37,33 +38,50 @@ struct applying {
     char project_id[DC_UUID_SIZE];
 };
 
-/* The project by the name we gave the subscription, else by its customer. */
+/* The project by the name we gave the subscription, else by its customer, whom we remember when the
+ * project is gone. */
 static int find_project(struct store_conn *conn, const char *named, const char *customer,
-                        char ret_id[static DC_UUID_SIZE], struct dc_err *err)
+                        char ret_id[static DC_UUID_SIZE], bool *ret_gone, struct dc_err *err)
 {
     struct store_billing billing;
     struct store_project project;
+    int found = -DC_NOT_FOUND;
 
-    if (named && dc_uuid_valid(named)) {
-        if (store_project_get(conn, named, &project, err) < 0)
-            return -err->code;
+    *ret_gone = false;
+    if (named && dc_uuid_valid(named))
+        found = store_project_get(conn, named, &project, err);
+    if (found == 0)
         memcpy(ret_id, named, DC_UUID_SIZE);
-        return 0;
-    }
+    if (found != -DC_NOT_FOUND)
+        return found;
     if (store_billing_find(conn, customer, &billing, err) < 0)
         return -err->code;
     memcpy(ret_id, billing.project_id, DC_UUID_SIZE);
-    return 0;
+    found = store_project_get(conn, ret_id, &project, err);
+    *ret_gone = found == -DC_NOT_FOUND;
+    return *ret_gone ? 0 : found;
+}
+
+static bool is_over(const char *status)
+{
+    return strcmp(status, "canceled") == 0 || strcmp(status, "incomplete_expired") == 0;
 }
 
 static int run_apply(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     struct applying *applying = arg;
+    struct store_subscription sub = applying->sub;
+    bool gone;
 
-    if (find_project(conn, applying->named, applying->sub.customer, applying->project_id, err) < 0)
+    if (find_project(conn, applying->named, sub.customer, applying->project_id, &gone, err) < 0)
         return -err->code;
-    applying->sub.project_id = applying->project_id;
-    return store_billing_apply(conn, &applying->sub, dc_wall_now(), err);
+    sub.project_id = applying->project_id;
+    /* Somebody finished a checkout, say, of a project that was deleted meanwhile. */
+    if (gone && !is_over(sub.status) &&
+        store_cancel_add(conn, sub.id, sub.project_id, dc_wall_now(), err) < 0)
+        return -err->code;
+    sub.pro = sub.pro && !gone;
+    return store_billing_apply(conn, &sub, dc_wall_now(), err);
 }
 
 static bool is_pro(const char *status)
@@ -135,8 +153,10 @@ struct putting {
 static int run_put(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     struct putting *putting = arg;
+    bool gone;
 
-    if (find_project(conn, putting->named, putting->customer, putting->invoice.project_id, err) < 0)
+    if (find_project(conn, putting->named, putting->customer, putting->invoice.project_id, &gone,
+                     err) < 0)
         return -err->code;
     return store_invoice_put(conn, &putting->invoice, dc_wall_now(), err);
 }
@@ -202,4 +222,28 @@ int refresh_invoice(struct billing *billing, const char *id, bool failed, struct
         hold_open(billing, &putting->invoice, err) < 0)
         return -err->code;
     return subscription ? refresh_subscription(billing, subscription, err) : 0;
+}
+
+int refresh_invoices_of(struct billing *billing, const char *customer, int64_t at,
+                        struct dc_err *err)
+{
+    DC_AUTO(stripe_answer_release) struct stripe_answer answer = {0};
+    DC_AUTO(dc_buf_release) struct dc_buf form = {0};
+    const json_t *data;
+
+    dc_buf_init(&form, FORM_MAX_BYTES);
+    form_add(&form, "customer", customer);
+    form_add(&form, "limit", "100");
+    if (stripe_call(&billing->stripe, "GET", "/v1/invoices", &form, NULL, &answer, err) < 0)
+        return -err->code;
+    data = stripe_member(answer.body, "data");
+    for (size_t i = 0; i < json_array_size(data); i++) {
+        const json_t *invoice = json_array_get(data, i);
+
+        if (stripe_moment(invoice, "period_start") <= at &&
+            at < stripe_moment(invoice, "period_end") &&
+            refresh_invoice(billing, stripe_text(invoice, "id"), false, err) < 0)
+            return -err->code;
+    }
+    return 0;
 }

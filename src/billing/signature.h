@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SIGNATURE_SECRETS = 2, SIGNATURE_TOLERANCE_S = 300, SIGNATURE_HEADER_MAX_BYTES = 4096 };
+enum { SIGNATURE_SECRETS = 3, SIGNATURE_TOLERANCE_S = 300, SIGNATURE_HEADER_MAX_BYTES = 4096 };
 
 /* Is the body signed with one of the secrets (NULL: none), at most the tolerance away from now_s,
  * before or after? header may be NULL. Time does not tell how much of a signature was right. */

@@ -35,9 +35,10 @@ static inline void stripe_answer_release_auto(struct stripe_answer *answer)
     stripe_answer_release(answer);
 }
 
-/* method: "GET" with form as query, or "POST". form may be NULL. key: of the POST, NULL makes one.
- * 0 for status 200; otherwise err has Stripe's own words: DC_NOT_FOUND 404, DC_DENIED 401 and 403,
- * DC_BUSY 409 and 429, DC_INVALID other 4xx, DC_KERNEL 5xx and no answer. answer: zeroed. */
+/* method: "GET" or "DELETE" with form as query, or "POST". form may be NULL. key: of the POST, NULL
+ * makes one. 0 for status 200; otherwise err has Stripe's own words: DC_NOT_FOUND 404, DC_DENIED
+ * 401 and 403, DC_BUSY 409 and 429, DC_INVALID other 4xx, DC_KERNEL 5xx and no answer. answer:
+ * zeroed. */
 DC_MUST int stripe_call(const struct stripe *stripe, const char *method, const char *path,
                         const struct dc_buf *form, const char *key, struct stripe_answer *answer,
                         struct dc_err *err);

@@ -42,7 +42,8 @@ int billing_setup_read(const struct config *config, struct billing_options *ret_
     struct billing_options options = {
         .mode = billing_setup_mode(config),
         .webhook_secrets = {config_text_or_null(config, CONFIG_BILLING_WEBHOOK_SECRET),
-                            config_text_or_null(config, CONFIG_BILLING_WEBHOOK_SECRET_OLD)},
+                            config_text_or_null(config, CONFIG_BILLING_WEBHOOK_SECRET_OLD),
+                            config_text_or_null(config, CONFIG_BILLING_METER_SECRET)},
         .prices = {config_text_or_null(config, CONFIG_BILLING_PRICE_ID),
                    config_text_or_null(config, CONFIG_BILLING_CPU_PRICE_ID)},
         .meters = {"docle_runs", "docle_cpu_ms"},
@@ -51,6 +52,8 @@ int billing_setup_read(const struct config *config, struct billing_options *ret_
         .late = (enum billing_late)config_number(config, CONFIG_BILLING_LATE),
         .batch_s = config_number(config, CONFIG_BILLING_BATCH_SECONDS),
         .per_second = config_number(config, CONFIG_BILLING_PER_SECOND),
+        .past_due_days = config_number(config, CONFIG_BILLING_PAST_DUE_DAYS),
+        .instance = config_text(config, CONFIG_DATA_DIR),
     };
 
     if (options.mode == BILLING_CLOUDEVENTS) {

@@ -6,92 +6,16 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "billing/meters.h"
-#include "cli/billing_setup.h"
+#include "cli/billing_ask.h"
 #include "cli/commands.h"
 #include "cli/data_dir.h"
 #include "limits/money.h"
-#include "net/task.h"
 
 #include "base/poison.h"
 
 #define HOUR_NS (INT64_C(3600) * DC_NS_PER_S)
 
-enum { PAGE = 64, RETRIES = 3, DAYS_MAX = 34 };
-
-/* One command at Stripe, in a task of its own. */
-struct asking {
-    const struct config *config;
-    struct billing_options options;
-    struct stripe stripe;
-    struct outbound *outbound;
-    uv_loop_t loop;
-    int (*work)(struct asking *asking, struct dc_err *err);
-    struct dc_buf out;
-    uint32_t days;
-    bool drift;
-    int result;
-    struct dc_err *err;
-};
-
-static void run_work(void *arg)
-{
-    struct asking *asking = arg;
-
-    asking->result = asking->work(asking, asking->err);
-    outbound_stop(asking->outbound);
-}
-
-static int ask_in_loop(struct asking *asking, struct dc_err *err)
-{
-    asking->stripe = (struct stripe){.outbound = asking->outbound,
-                                     .url = asking->options.url,
-                                     .key = asking->options.token,
-                                     .retries = RETRIES};
-    if (outbound_start(asking->outbound, &asking->loop, err) < 0)
-        return -err->code;
-    if (task_start(&asking->loop, run_work, asking, err) < 0) {
-        outbound_stop(asking->outbound);
-        (void)uv_run(&asking->loop, UV_RUN_DEFAULT);
-        return -err->code;
-    }
-    (void)uv_run(&asking->loop, UV_RUN_DEFAULT);
-    return asking->result;
-}
-
-static int ask(struct asking *asking, struct dc_err *err)
-{
-    const struct outbound_options options = {
-        .proxy = config_text(asking->config, CONFIG_OUTBOUND_PROXY),
-        .ca_file = config_text(asking->config, CONFIG_OUTBOUND_CA_FILE),
-    };
-    int result;
-
-    asking->err = err;
-    if (billing_setup_read(asking->config, &asking->options, err) < 0)
-        return -err->code;
-    if (asking->options.mode != BILLING_STRIPE)
-        return dc_fail(err, DC_INVALID, 0, "billing is not stripe: set STRIPE_SECRET_KEY");
-    if (outbound_new(&options, &asking->outbound, err) < 0)
-        return -err->code;
-    if (uv_loop_init(&asking->loop) < 0) {
-        outbound_free(asking->outbound);
-        return dc_fail(err, DC_KERNEL, 0, "event loop");
-    }
-    result = ask_in_loop(asking, err);
-    task_release_kept();
-    dc_ignore(uv_loop_close(&asking->loop));
-    outbound_free(asking->outbound);
-    return result;
-}
-
-static int take_none(void *context, int option, const char *value, struct dc_err *err)
-{
-    (void)context;
-    (void)option;
-    (void)value;
-    return dc_fail(err, DC_BUG, 0, "no options");
-}
+enum { PAGE = 64, DAYS_MAX = 34 };
 
 /* --- setup ----------------------------------------------------------------------------------- */
 
@@ -169,23 +93,12 @@ static int set_up(struct asking *asking, struct dc_err *err)
 static int run_setup(struct cli_call *call, struct dc_err *err)
 {
     struct asking asking = {.config = &call->config, .work = set_up};
-    int result = cli_parse(call, take_none, NULL, err);
+    int result = billing_ask_parse(call, 0, NULL, NULL, err);
 
     if (result)
         return result < 0 ? result : CLI_OK;
-    if (cli_operands(call, 0, err) < 0)
-        return -err->code;
-    dc_buf_init(&asking.out, CLI_OUTPUT_MAX_BYTES);
-    result = ask(&asking, err);
-    if (result == 0)
-        result = cli_output(&asking.out, err);
-    dc_buf_release(&asking.out);
-    return result;
+    return billing_ask(&asking, err);
 }
-
-#define ASK_SETTINGS                                                                               \
-    (CLI_SETTING(CONFIG_DATA_DIR) | CLI_SETTING(CONFIG_BILLING) |                                  \
-     CLI_SETTING(CONFIG_BILLING_STRIPE_KEY) | CLI_SETTING(CONFIG_BILLING_STRIPE_URL))
 
 const struct cli_command command_billing_setup = {
     .name = "billing setup",
@@ -194,8 +107,8 @@ const struct cli_command command_billing_setup = {
         "Meters are found by their event names docle_runs and docle_cpu_ms, prices by look-up "
         "keys of the same names; what is missing is made, from price.run, price.cpu_ms and "
         "price.currency. A second time changes nothing.",
-    .settings = ASK_SETTINGS | CLI_SETTING(CONFIG_PRICE_RUN) | CLI_SETTING(CONFIG_PRICE_CPU_MS) |
-                CLI_SETTING(CONFIG_PRICE_CURRENCY),
+    .settings = BILLING_ASK_SETTINGS | CLI_SETTING(CONFIG_PRICE_RUN) |
+                CLI_SETTING(CONFIG_PRICE_CPU_MS) | CLI_SETTING(CONFIG_PRICE_CURRENCY),
     .run = run_setup,
 };
 
@@ -218,7 +131,7 @@ static int compare(struct asking *asking, struct dc_err *err)
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     struct store_meter_hour hours[PAGE];
     int64_t now = dc_wall_now();
-    int64_t from = now - (int64_t)asking->days * 24 * HOUR_NS;
+    int64_t from = now - (int64_t) * (const uint32_t *)asking->context * 24 * HOUR_NS;
     struct meter_ids ids;
     int64_t skip = 0;
     int count;
@@ -232,14 +145,14 @@ static int compare(struct asking *asking, struct dc_err *err)
         if (store_meter_hours(conn, from, now, skip, PAGE, hours, &count, err) < 0)
             return -err->code;
         for (int i = 0; i < count; i++) {
-            bool settled = hours[i].hour + 3 * HOUR_NS <= now;
+            bool settled = billing_settled_at(hours[i].hour + HOUR_NS) <= now;
             enum meter_judgement judgement;
             int64_t value;
 
             if (meters_read_hour(&asking->stripe, &ids, &hours[i], &value, err) < 0)
                 return -err->code;
             judgement = meters_judge(&hours[i], value, settled);
-            asking->drift |= judgement == METER_DRIFT;
+            asking->unequal |= judgement == METER_DRIFT;
             print_hour(&asking->out, &hours[i], value, judgement);
         }
         skip += count;
@@ -255,19 +168,13 @@ static int take_days(void *context, int option, const char *value, struct dc_err
 
 static int run_reconcile(struct cli_call *call, struct dc_err *err)
 {
-    struct asking asking = {.config = &call->config, .work = compare, .days = 2};
-    int result = cli_parse(call, take_days, &asking.days, err);
+    uint32_t days = 2;
+    struct asking asking = {.config = &call->config, .work = compare, .context = &days};
+    int result = billing_ask_parse(call, 0, take_days, &days, err);
 
     if (result)
         return result < 0 ? result : CLI_OK;
-    if (cli_operands(call, 0, err) < 0)
-        return -err->code;
-    dc_buf_init(&asking.out, CLI_OUTPUT_MAX_BYTES);
-    result = ask(&asking, err);
-    if (result == 0)
-        result = cli_output(&asking.out, err);
-    dc_buf_release(&asking.out);
-    return result < 0 ? result : asking.drift ? CLI_FAILED : CLI_OK;
+    return billing_ask(&asking, err);
 }
 
 static const struct cli_option reconcile_options[] = {
@@ -281,51 +188,6 @@ const struct cli_command command_billing_reconcile = {
     .detail = "Changes nothing; the server resolves by itself, once an hour, what it was not sure "
               "of. Exit code 1 when an hour differs that is over for two hours.",
     .options = reconcile_options,
-    .settings = ASK_SETTINGS,
+    .settings = BILLING_ASK_SETTINGS,
     .run = run_reconcile,
-};
-
-/* --- status ---------------------------------------------------------------------------------- */
-
-static int print_status(const struct config *config, struct dc_buf *out, struct dc_err *err)
-{
-    static const char *const modes[] = {"off", "stripe", "cloudevents"};
-    DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
-    struct store_meter_state_sum sum;
-    struct billing_options options;
-    char time[25];
-
-    if (billing_setup_read(config, &options, err) < 0 ||
-        data_dir_open_store(config, &conn, err) < 0 || store_meter_sum(conn, NULL, &sum, err) < 0)
-        return -err->code;
-    dc_format_iso8601(sum.oldest_at, time);
-    (void)dc_buf_printf(out, "mode          %s\nruns waiting  %" PRId64 "\n", modes[options.mode],
-                        sum.pending_runs);
-    for (int i = 0; i < STORE_METER_STATES; i++)
-        (void)dc_buf_printf(out, "%-13s %" PRId64 "\n",
-                            store_meter_state_name((enum store_meter_state)i), sum.events[i]);
-    (void)dc_buf_printf(out, "oldest        %s\n", sum.oldest_at ? time : "-");
-    return 0;
-}
-
-static int run_status(struct cli_call *call, struct dc_err *err)
-{
-    DC_AUTO(dc_buf_release) struct dc_buf out = {0};
-    int result = cli_parse(call, take_none, NULL, err);
-
-    if (result)
-        return result < 0 ? result : CLI_OK;
-    if (cli_operands(call, 0, err) < 0)
-        return -err->code;
-    dc_buf_init(&out, CLI_OUTPUT_MAX_BYTES);
-    if (print_status(&call->config, &out, err) < 0)
-        return -err->code;
-    return cli_output(&out, err);
-}
-
-const struct cli_command command_billing_status = {
-    .name = "billing status",
-    .summary = "What was told to the meter, what waits, and what it would not take.",
-    .settings = ASK_SETTINGS,
-    .run = run_status,
 };

@@ -31,6 +31,7 @@ extern const struct cli_command command_packages_warm;
 extern const struct cli_command command_billing_setup;
 extern const struct cli_command command_billing_status;
 extern const struct cli_command command_billing_reconcile;
+extern const struct cli_command command_billing_retry;
 extern const struct cli_command command_backup;
 extern const struct cli_command command_restore;
 extern const struct cli_command command_bench;

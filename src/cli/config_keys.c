@@ -322,6 +322,11 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_BILLING_WEBHOOK_SECRET_OLD] =
         {"billing.webhook_secret_old", CONFIG_SECRET, 0, 0, "", NULL, NULL, false, "SECRET",
          "The signing secret before it was rolled, taken besides."},
+    [CONFIG_BILLING_METER_SECRET] =
+        {"billing.meter_webhook_secret", CONFIG_SECRET, 0, 0, "", NULL,
+         "STRIPE_METER_WEBHOOK_SECRET", false, "SECRET",
+         "Signing secret of Stripe's event destination for errors of meters, which sends to the "
+         "same address."},
     [CONFIG_BILLING_PRICE_ID] = {"billing.price_id", CONFIG_TEXT, 0, 0, "", NULL, "STRIPE_PRICE_ID",
                                  false, "ID",
                                  "Stripe's price of a run: metered, backed by a meter."},
@@ -347,4 +352,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                              "What becomes of usage whose invoice was final before it could be "
                              "told: it counts in the next period (next), or nobody pays for it "
                              "(write-off)."},
+    [CONFIG_BILLING_PAST_DUE_DAYS] =
+        {"billing.past_due_days", CONFIG_NUMBER, 0, 90, "7", NULL, NULL, false, "DAYS",
+         "How long a project whose payment has failed keeps the plan pro. Then it has the limits "
+         "of the plan free, and is not billed, until it pays. 0: as long as Stripe tries."},
 };

@@ -123,6 +123,8 @@ void config_print_mdoc(struct dc_buf *out)
             dc_buf_printf(out, ",\n.Ev %s ", key->alias);
         if (key->type == CONFIG_SECRET)
             dc_buf_printf(out, ",\n.Ev %s_FILE ,\n.Cm %s_file ", env, key->name);
+        if (key->type == CONFIG_SECRET && key->alias)
+            dc_buf_printf(out, ",\n.Ev %s_FILE ", key->alias);
         dc_buf_printf(out, "and\n.Fl -%s .\n", flag);
         if (key->reload)
             dc_buf_text(out, "Read again on\n.Dv SIGHUP .\n");

@@ -120,11 +120,12 @@ static int await_readable(int fd, int64_t deadline, const char *who, struct dc_e
     return 0;
 }
 
-static int await_relay(int fd, struct dc_err *err)
+static int await_relay(int fd, struct launch_hello *ret_hello, struct dc_err *err)
 {
     struct link_message message;
     struct dc_err theirs;
 
+    (void)ret_hello; /* it says that it is ready, and no more */
     if (await_readable(fd, dc_now() + HELLO_WAIT_MS * DC_NS_PER_MS, "relay", err) < 0 ||
         link_receive(fd, &message, err) < 0)
         return dc_context(err, "docle-egress");
@@ -136,26 +137,6 @@ static int await_relay(int fd, struct dc_err *err)
     memcpy(&theirs, message.body, sizeof(theirs));
     theirs.text[sizeof(theirs.text) - 1] = '\0';
     return dc_fail(err, DC_DENIED, theirs.errnum, "%s", theirs.text);
-}
-
-int launch_probe_relay(const struct launch_plan *plan, struct dc_err *err)
-{
-    struct launcher_keeper keeper;
-    int ends[2];
-    int result;
-
-    if (launch_keeper(plan, !plan->options.debug, &keeper, err) < 0)
-        return -err->code;
-    result = link_pair(ends, err);
-    if (result == 0) {
-        result = launcher_keeper_relay(&keeper, ends[1], err);
-        dc_close(ends[1]);
-        if (result == 0)
-            result = await_relay(ends[0], err);
-        dc_close(ends[0]);
-    }
-    launcher_keeper_release(&keeper);
-    return result;
 }
 
 /* One message of the launcher. 1: it was HELLO. */
@@ -192,7 +173,11 @@ static int await_hello(int fd, struct launch_hello *ret_hello, struct dc_err *er
     return result < 0 ? result : 0;
 }
 
-int launch_probe(const struct launch_plan *plan, struct launch_hello *ret_hello, struct dc_err *err)
+/* Starts a program by the keeper, on a link of ours, and hears what it says first. */
+static int probe(const struct launch_plan *plan,
+                 int (*start)(struct launcher_keeper *keeper, int link_fd, struct dc_err *err),
+                 int (*await)(int fd, struct launch_hello *ret_hello, struct dc_err *err),
+                 struct launch_hello *ret_hello, struct dc_err *err)
 {
     struct launcher_keeper keeper;
     int ends[2];
@@ -202,12 +187,22 @@ int launch_probe(const struct launch_plan *plan, struct launch_hello *ret_hello,
         return -err->code;
     result = link_pair(ends, err);
     if (result == 0) {
-        result = launcher_keeper_launch(&keeper, ends[1], err);
+        result = start(&keeper, ends[1], err);
         dc_close(ends[1]);
         if (result == 0)
-            result = await_hello(ends[0], ret_hello, err);
+            result = await(ends[0], ret_hello, err);
         dc_close(ends[0]);
     }
     launcher_keeper_release(&keeper);
     return result;
+}
+
+int launch_probe_relay(const struct launch_plan *plan, struct dc_err *err)
+{
+    return probe(plan, launcher_keeper_relay, await_relay, NULL, err);
+}
+
+int launch_probe(const struct launch_plan *plan, struct launch_hello *ret_hello, struct dc_err *err)
+{
+    return probe(plan, launcher_keeper_launch, await_hello, ret_hello, err);
 }

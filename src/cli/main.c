@@ -47,6 +47,7 @@ const struct cli_command *const cli_commands[] = {
     &command_billing_setup,
     &command_billing_status,
     &command_billing_reconcile,
+    &command_billing_retry,
     &command_backup,
     &command_restore,
     &command_bench,

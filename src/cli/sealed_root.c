@@ -14,14 +14,11 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "cli/data_dir.h"
+#include "runs/launcher_options.h"
 
 #include "base/poison.h"
 
 extern char **environ;
-
-#ifndef DOCLE_LIBEXECDIR
-#define DOCLE_LIBEXECDIR "/usr/libexec/docle"
-#endif
 
 enum { WORDS_MAX = 64, MANIFEST_MAX_BYTES = 256 * 1024, EXIT_NOT_CURRENT = 1, EXIT_NONE = 2 };
 
@@ -41,27 +38,9 @@ int sealed_root_find(const struct config *config, char ret_path[static SEALED_RO
     return 0;
 }
 
-/* Beside this program in a build tree, else where it is installed. */
 static int find_maker(char *ret_path, size_t size, struct dc_err *err)
 {
-    char self[1024];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    char *slash;
-
-    if (n < 0)
-        return dc_fail_errno(err, "read /proc/self/exe");
-    self[n] = '\0';
-    slash = strrchr(self, '/');
-    if (slash)
-        *slash = '\0';
-    if ((size_t)snprintf(ret_path, size, "%s/src/runtimes/make-root", self) < size &&
-        access(ret_path, X_OK) == 0)
-        return 0;
-    if ((size_t)snprintf(ret_path, size, "%s/runtimes/make-root", DOCLE_LIBEXECDIR) < size &&
-        access(ret_path, X_OK) == 0)
-        return 0;
-    return dc_fail(err, DC_NOT_FOUND, 0, "make-root is neither below '%.60s' nor in %s/runtimes",
-                   self, DOCLE_LIBEXECDIR);
+    return launcher_find_file("src/runtimes/make-root", "runtimes/make-root", ret_path, size, err);
 }
 
 struct words {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -150,12 +151,46 @@ static _Noreturn void serve(int fd, struct program programs[static PROGRAMS])
     _exit(0);
 }
 
+/* What the launcher makes use of as root: it writes the id map of a namespace, mounts detached,
+ * lifts a limit on descriptors, makes control groups of others' folders, ends processes of other
+ * ids; and the relay becomes a user of its own. Capabilities inside the service namespaces are not
+ * of this set. */
+static const uint64_t kept_rights = UINT64_C(1) << CAP_DAC_OVERRIDE | UINT64_C(1) << CAP_KILL |
+                                    UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_SETUID |
+                                    UINT64_C(1) << CAP_SETPCAP | UINT64_C(1) << CAP_SYS_ADMIN |
+                                    UINT64_C(1) << CAP_SYS_RESOURCE;
+
+/* SECURITY: all that can be taken from it beforehand. What it starts inherits a filter or Landlock
+ * rules of its, and needs to fork, mount and change its id, so there is neither here. */
+static int give_up_rights(struct dc_err *err)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    if (syscall(SYS_capget, &header, data) < 0)
+        return dc_fail_errno(err, "capget");
+    for (unsigned long cap = 0; cap < 64 && data[0].effective & 1u << CAP_SETPCAP; cap++)
+        if (!(kept_rights >> cap & 1) && prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EINVAL)
+            return dc_fail_errno(err, "drop capability %lu", cap);
+    for (size_t i = 0; i < 2; i++) {
+        data[i].permitted &= (uint32_t)(kept_rights >> 32 * i);
+        data[i].effective = data[i].permitted;
+        data[i].inheritable = 0;
+    }
+    if (syscall(SYS_capset, &header, data) < 0)
+        return dc_fail_errno(err, "capset");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+        return dc_fail_errno(err, "process state");
+    return 0;
+}
+
 /* The child keeps the standard streams and its link. */
 static _Noreturn void keep(int fd, struct program programs[static PROGRAMS])
 {
     struct sigaction wake = {.sa_handler = on_child};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t blocked;
+    struct dc_err err;
 
     /* A terminal's Ctrl-C is for the server, which lets its runs end first; so is a service
      * manager's TERM, should it reach every process. */
@@ -174,6 +209,10 @@ static _Noreturn void keep(int fd, struct program programs[static PROGRAMS])
     }
     (void)syscall(SYS_close_range, LAUNCHER_LINK_FD + 1, ~0u, 0u);
     (void)prctl(PR_SET_NAME, "docle-keeper");
+    if (give_up_rights(&err) < 0) {
+        dc_log_err(DC_LOG_ERROR, NULL, &err, "docle-keeper");
+        _exit(1); /* the server finds its link closed, and ends */
+    }
     serve(LAUNCHER_LINK_FD, programs);
 }
 

@@ -18,8 +18,8 @@
 #define DOCLE_LIBEXECDIR "/usr/libexec/docle"
 #endif
 
-/* Beside this program in a build tree, else where it is installed. */
-static int find_program(const char *name, char *ret_path, size_t size, struct dc_err *err)
+int launcher_find_file(const char *built, const char *installed, char *ret_path, size_t size,
+                       struct dc_err *err)
 {
     char self[1024];
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -31,23 +31,24 @@ static int find_program(const char *name, char *ret_path, size_t size, struct dc
     slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
-    if ((size_t)snprintf(ret_path, size, "%s/%s", self, name) < size && access(ret_path, X_OK) == 0)
-        return 0;
-    if ((size_t)snprintf(ret_path, size, "%s/%s", DOCLE_LIBEXECDIR, name) < size &&
+    if ((size_t)snprintf(ret_path, size, "%s/%s", self, built) < size &&
         access(ret_path, X_OK) == 0)
         return 0;
-    return dc_fail(err, DC_NOT_FOUND, 0, "%s is neither in '%s' nor in '%s'", name, self,
+    if ((size_t)snprintf(ret_path, size, "%s/%s", DOCLE_LIBEXECDIR, installed) < size &&
+        access(ret_path, X_OK) == 0)
+        return 0;
+    return dc_fail(err, DC_NOT_FOUND, 0, "%s is neither in '%.60s' nor in '%s'", installed, self,
                    DOCLE_LIBEXECDIR);
 }
 
 int launcher_find(char *ret_path, size_t size, struct dc_err *err)
 {
-    return find_program("docle-launcher", ret_path, size, err);
+    return launcher_find_file("docle-launcher", "docle-launcher", ret_path, size, err);
 }
 
 int relay_find(char *ret_path, size_t size, struct dc_err *err)
 {
-    return find_program("docle-egress", ret_path, size, err);
+    return launcher_find_file("docle-egress", "docle-egress", ret_path, size, err);
 }
 
 uint32_t launcher_default_slots(void)

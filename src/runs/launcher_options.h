@@ -36,6 +36,11 @@ struct launcher_options {
     const char *resolvers;  /* NULL: the host's */
 };
 
+/* Writes the path of a program of ours: `built`, below the folder of this program (a build tree),
+ * else `installed`, below libexecdir. */
+DC_MUST int launcher_find_file(const char *built, const char *installed, char *ret_path,
+                               size_t size, struct dc_err *err);
+
 /* Writes the path of the launcher: beside this program, else in libexecdir. */
 DC_MUST int launcher_find(char *ret_path, size_t size, struct dc_err *err);
 

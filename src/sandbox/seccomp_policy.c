@@ -4,10 +4,8 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/auto.h"
-#include "base/io.h"
 #include "sandbox/seccomp_calls.h"
 #include "sandbox/seccomp_program.h"
 
@@ -30,22 +28,6 @@ static bool is_sealing(const char *name)
         if (strcmp(sealing[i], name) == 0)
             return true;
     return false;
-}
-
-static int export(struct seccomp_program *program, enum seccomp_default otherwise, int *ret_fd,
-                  struct dc_err *err)
-{
-    DC_AUTO(dc_close) int fd = memfd_create("seccomp", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    size_t bytes;
-    const void *code;
-
-    if (fd < 0)
-        return dc_fail_errno(err, "memfd_create");
-    if (seccomp_program_finish(program, otherwise, &code, &bytes, err) < 0 ||
-        dc_write_all(fd, code, bytes, err) < 0)
-        return dc_context(err, "seccomp program");
-    *ret_fd = dc_take_fd(&fd);
-    return 0;
 }
 
 enum part { PART_ALL, PART_ZYGOTE, PART_REST };
@@ -86,8 +68,8 @@ static int build(enum part part, int *ret_fd, struct dc_err *err)
         if (add(program, part, call->name, rule, err) < 0)
             return -err->code;
     }
-    return export(program, part == PART_REST ? SECCOMP_DEFAULT_ALLOW : SECCOMP_DEFAULT_ENOSYS,
-                  ret_fd, err);
+    return seccomp_program_export(
+        program, part == PART_REST ? SECCOMP_DEFAULT_ALLOW : SECCOMP_DEFAULT_ENOSYS, ret_fd, err);
 }
 
 int seccomp_policy_run(int *ret_fd, struct dc_err *err)
@@ -119,6 +101,6 @@ int seccomp_policy_no_ring(int *ret_fd, struct dc_err *err)
         if (add(program, PART_ALL, names[i], absent, err) < 0)
             return -err->code;
     }
-    return export(program, SECCOMP_DEFAULT_ALLOW, ret_fd, err);
+    return seccomp_program_export(program, SECCOMP_DEFAULT_ALLOW, ret_fd, err);
 }
 #endif

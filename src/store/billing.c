@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/audit.h"
+#include "store/rows.h"
 #include "store/store_internal.h"
 
 #include "base/poison.h"
@@ -13,7 +15,7 @@
 #define ACCOUNT_COLUMNS                                                                            \
     "project_id, COALESCE(customer, ''), COALESCE(subscription, ''), COALESCE(status, ''),"        \
     " COALESCE(metered_from, 0), COALESCE(metered_until, 0), COALESCE(period_start, 0),"           \
-    " COALESCE(period_end, 0), COALESCE(past_due_at, 0), ends_with_period"
+    " COALESCE(period_end, 0), COALESCE(past_due_at, 0), ends_with_period, COALESCE(lapsed_at, 0)"
 
 static void bind_optional(struct db_query *query, int index, int64_t value)
 {
@@ -52,6 +54,7 @@ static int select_account(struct store_conn *conn, const char *sql, const char *
     billing->period_end = db_int(query, 7);
     billing->past_due_at = db_int(query, 8);
     billing->ends_with_period = db_int(query, 9);
+    billing->lapsed_at = db_int(query, 10);
     return db_row_read(query, err);
 }
 
@@ -157,7 +160,7 @@ static int put_account(struct store_conn *conn, const struct store_billing *new,
     static const char sql[] =
         "UPDATE billing_accounts SET subscription = $1, status = $2, metered_from = $3,"
         " metered_until = $4, period_start = $5, period_end = $6, past_due_at = $7,"
-        " ends_with_period = $8, updated_at = $9 WHERE project_id = $10";
+        " ends_with_period = $8, updated_at = $9, lapsed_at = $10 WHERE project_id = $11";
     DC_AUTO(db_end) struct db_query *query = NULL;
 
     if (db_begin_query(conn->db, sql, &query, err) < 0)
@@ -171,7 +174,8 @@ static int put_account(struct store_conn *conn, const struct store_billing *new,
     bind_optional(query, 7, new->past_due_at);
     db_bind_int(query, 8, new->ends_with_period);
     db_bind_int(query, 9, now);
-    db_bind_text(query, 10, new->project_id);
+    bind_optional(query, 10, new->lapsed_at);
+    db_bind_text(query, 11, new->project_id);
     return db_run(query, NULL, err);
 }
 
@@ -180,6 +184,7 @@ static int apply(struct store_conn *conn, const struct store_subscription *sub, 
 {
     struct store_billing billing;
     bool was_metered;
+    bool pro;
 
     if (put_customer(conn, sub->project_id, sub->customer, now, err) < 0 ||
         store_billing_get(conn, sub->project_id, &billing, err) < 0)
@@ -187,24 +192,25 @@ static int apply(struct store_conn *conn, const struct store_subscription *sub, 
     was_metered = billing.metered_from && !billing.metered_until;
     if (!sub->pro && was_metered && strcmp(billing.subscription, sub->id) != 0)
         return 0; /* an older one, whose end is told late */
+    if (strcmp(sub->status, "past_due") != 0)
+        billing.past_due_at = billing.lapsed_at = 0;
+    else if (!billing.past_due_at)
+        billing.past_due_at = now;
+    pro = sub->pro && !billing.lapsed_at;
     (void)snprintf(billing.subscription, sizeof(billing.subscription), "%s", sub->id);
     (void)snprintf(billing.status, sizeof(billing.status), "%s", sub->status);
-    if (sub->pro && !was_metered) {
+    if (pro && !was_metered) {
         billing.metered_from = now;
         billing.metered_until = 0;
-    } else if (!sub->pro && was_metered) {
+    } else if (!pro && was_metered) {
         billing.metered_until = now;
     }
     billing.period_start = sub->period_start;
     billing.period_end = sub->period_end;
     billing.ends_with_period = sub->ends_with_period;
-    if (strcmp(sub->status, "past_due") != 0)
-        billing.past_due_at = 0;
-    else if (!billing.past_due_at)
-        billing.past_due_at = now;
     if (put_account(conn, &billing, now, err) < 0)
         return -err->code;
-    return set_plan(conn, sub->project_id, sub->pro, now, err);
+    return set_plan(conn, sub->project_id, pro, now, err);
 }
 
 int store_billing_apply(struct store_conn *conn, const struct store_subscription *sub, int64_t now,
@@ -213,6 +219,74 @@ int store_billing_apply(struct store_conn *conn, const struct store_subscription
     if (conn_begin(conn, err) < 0)
         return -err->code;
     return conn_end(conn, apply(conn, sub, now, err), err);
+}
+
+/* ---- the end of patience ---- */
+
+static int read_project_id(struct db_query *query, void *into, struct dc_err *err)
+{
+    db_text(query, 0, into, DC_UUID_SIZE);
+    return db_row_read(query, err);
+}
+
+static int find_overdue(struct store_conn *conn, int64_t before, void **ret_ids, size_t *ret_count,
+                        struct dc_err *err)
+{
+    static const char sql[] =
+        "SELECT b.project_id FROM billing_accounts b JOIN projects p ON p.id = b.project_id"
+        " WHERE b.past_due_at <= $1 AND b.lapsed_at IS NULL AND p.plan <> 'enterprise'";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, before);
+    return rows_read(query, DC_UUID_SIZE, read_project_id, ret_ids, ret_count, err);
+}
+
+static int lapse_one(struct store_conn *conn, const char *project_id, int64_t now,
+                     struct dc_err *err)
+{
+    struct store_billing billing;
+
+    if (store_billing_get(conn, project_id, &billing, err) < 0)
+        return -err->code;
+    billing.lapsed_at = now;
+    if (billing.metered_from && !billing.metered_until)
+        billing.metered_until = now;
+    if (put_account(conn, &billing, now, err) < 0 ||
+        set_plan(conn, project_id, false, now, err) < 0)
+        return -err->code;
+    return store_audit_add(conn,
+                           &(struct store_audit){.project_id = project_id,
+                                                 .actor = "server",
+                                                 .action = "subscription.lapse",
+                                                 .target = billing.subscription,
+                                                 .address = "",
+                                                 .at = now},
+                           err);
+}
+
+static int lapse(struct store_conn *conn, int64_t before, int64_t now, int *ret_count,
+                 struct dc_err *err)
+{
+    DC_AUTO(dc_free) void *ids = NULL;
+    size_t count;
+
+    if (find_overdue(conn, before, &ids, &count, err) < 0)
+        return -err->code;
+    for (size_t i = 0; i < count; i++)
+        if (lapse_one(conn, (const char *)ids + i * DC_UUID_SIZE, now, err) < 0)
+            return -err->code;
+    *ret_count = (int)count;
+    return 0;
+}
+
+int store_billing_lapse(struct store_conn *conn, int64_t before, int64_t now, int *ret_count,
+                        struct dc_err *err)
+{
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    return conn_end(conn, lapse(conn, before, now, ret_count, err), err);
 }
 
 /* ---- webhooks ---- */

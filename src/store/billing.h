@@ -26,6 +26,7 @@ struct store_billing {
     int64_t period_start;
     int64_t period_end;
     int64_t past_due_at; /* 0: it is not */
+    int64_t lapsed_at;   /* overdue for too long, treated as free since; 0: it is not */
     bool ends_with_period;
 };
 
@@ -59,6 +60,11 @@ struct store_subscription {
 };
 DC_MUST int store_billing_apply(struct store_conn *conn, const struct store_subscription *sub,
                                 int64_t now, struct dc_err *err);
+
+/* Projects whose payment is overdue since before the moment become free, and are not billed, until
+ * Stripe shows another status; those of the plan enterprise are left alone. */
+DC_MUST int store_billing_lapse(struct store_conn *conn, int64_t before, int64_t now,
+                                int *ret_count, struct dc_err *err);
 
 /* A webhook; *ret_new is false when it came before. */
 DC_MUST int store_stripe_event_add(struct store_conn *conn, const char *id, const char *type,

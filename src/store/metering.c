@@ -70,6 +70,7 @@ struct batch {
     int64_t from; /* runs that ended at from <= at < to */
     int64_t to;
     int64_t sums[STORE_METERS];
+    int64_t amounts[STORE_METERS]; /* micros, at the ledger's prices */
     int64_t last_at;
 };
 
@@ -122,8 +123,11 @@ static int fill_batch(struct store_conn *conn, const struct batch *batch, struct
 static int sum_batch(struct store_conn *conn, struct batch *batch, struct dc_err *err)
 {
     static const char sql[] =
-        "SELECT COUNT(*), CAST(COALESCE(SUM(p.cpu_ms), 0) AS BIGINT), MAX(p.at)"
+        "SELECT COUNT(*), CAST(COALESCE(SUM(p.cpu_ms), 0) AS BIGINT), MAX(p.at),"
+        " CAST(COALESCE(SUM(l.price_run_micros), 0) AS BIGINT),"
+        " CAST(COALESCE(SUM(l.amount_micros - l.price_run_micros), 0) AS BIGINT)"
         " FROM meter_batch_runs m JOIN meter_pending p ON p.run_id = m.run_id"
+        " LEFT JOIN ledger l ON l.run_id = m.run_id"
         " WHERE m.batch_id = $1";
     DC_AUTO(db_end) struct db_query *query = NULL;
     bool row;
@@ -138,6 +142,8 @@ static int sum_batch(struct store_conn *conn, struct batch *batch, struct dc_err
     batch->sums[STORE_METER_RUNS] = db_int(query, 0);
     batch->sums[STORE_METER_CPU_MS] = db_int(query, 1);
     batch->last_at = db_int(query, 2);
+    batch->amounts[STORE_METER_RUNS] = db_int(query, 3);
+    batch->amounts[STORE_METER_CPU_MS] = db_int(query, 4);
     return 0;
 }
 
@@ -145,8 +151,8 @@ static int insert_event(struct store_conn *conn, const struct batch *batch, enum
                         int64_t now, struct dc_err *err)
 {
     static const char sql[] =
-        "INSERT INTO meter_events (id, batch_id, project_id, meter, value, at, state, next_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7)";
+        "INSERT INTO meter_events (id, batch_id, project_id, meter, value, at, state, next_at,"
+        " amount_micros) VALUES ($1, $2, $3, $4, $5, $6, 'pending', $7, $8)";
     DC_AUTO(db_end) struct db_query *query = NULL;
     char id[DC_UUID_SIZE];
 
@@ -160,6 +166,7 @@ static int insert_event(struct store_conn *conn, const struct batch *batch, enum
     db_bind_int(query, 5, batch->sums[meter]);
     db_bind_int(query, 6, batch->last_at);
     db_bind_int(query, 7, now);
+    db_bind_int(query, 8, batch->amounts[meter]);
     return db_run(query, NULL, err);
 }
 
@@ -222,7 +229,10 @@ static int read_due(struct store_conn *conn, int64_t now, int max, struct store_
         "SELECT e.id, e.project_id, COALESCE(b.customer, ''), e.meter, e.value, e.at, e.attempts,"
         " e.key_number, COALESCE(e.first_sent_at, 0),"
         " EXISTS (SELECT 1 FROM invoices i WHERE i.project_id = e.project_id"
-        "  AND i.finalized_at IS NOT NULL AND i.period_start <= e.at AND e.at < i.period_end)"
+        "  AND i.finalized_at IS NOT NULL AND i.period_start <= e.at AND e.at < i.period_end),"
+        " e.asked_at IS NULL AND (e.at < b.period_start OR b.period_end <= $1)"
+        " AND NOT EXISTS (SELECT 1 FROM invoices i WHERE i.project_id = e.project_id"
+        "  AND i.period_start <= e.at AND e.at < i.period_end)"
         " FROM meter_events e LEFT JOIN billing_accounts b ON b.project_id = e.project_id"
         " WHERE e.state IN ('pending', 'sending') AND e.next_at <= $1"
         " ORDER BY e.next_at, e.id LIMIT $2";
@@ -250,6 +260,7 @@ static int read_due(struct store_conn *conn, int64_t now, int max, struct store_
         event->key_number = db_int(query, 7);
         event->first_sent_at = db_int(query, 8);
         event->late = db_int(query, 9) && !event->first_sent_at;
+        event->unsure = db_int(query, 10) && !event->first_sent_at;
         if (read_meter(query, 3, &event->meter, err) < 0 || db_row_read(query, err) < 0)
             return -err->code;
     }
@@ -265,7 +276,7 @@ static int mark_sent(struct store_conn *conn, const struct store_meter_event *ev
         " first_sent_at = COALESCE(first_sent_at, $1), next_at = $2 WHERE id = $3";
     DC_AUTO(db_end) struct db_query *query = NULL;
 
-    if (event->late)
+    if (event->late || event->unsure)
         return 0;
     if (db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
@@ -295,6 +306,20 @@ int store_meter_claim(struct store_conn *conn, int64_t now, int64_t retry_at, in
         return -err->code;
     return conn_end(conn, claim(conn, now, retry_at, give_up, max, ret_events, ret_count, err),
                     err);
+}
+
+int store_meter_asked(struct store_conn *conn, const char *project_id, int64_t now,
+                      struct dc_err *err)
+{
+    static const char sql[] = "UPDATE meter_events SET asked_at = $1 WHERE project_id = $2"
+                              " AND state = 'pending' AND first_sent_at IS NULL";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_int(query, 1, now);
+    db_bind_text(query, 2, project_id);
+    return db_run(query, NULL, err);
 }
 
 int store_meter_settle(struct store_conn *conn, const struct store_meter_outcome *outcome,
@@ -345,14 +370,17 @@ int store_meter_hurry(struct store_conn *conn, const char *project_id, int64_t n
 static int sum_states(struct store_conn *conn, const char *project_id,
                       struct store_meter_state_sum *sum, struct dc_err *err)
 {
-    static const char sql[] = "SELECT state, COUNT(*), MIN(at) FROM meter_events"
-                              " WHERE project_id = COALESCE($1, project_id) GROUP BY state";
+    static const char sql_all[] = "SELECT state, COUNT(*), MIN(at) FROM meter_events"
+                                  " GROUP BY state";
+    static const char sql_one[] = "SELECT state, COUNT(*), MIN(at) FROM meter_events"
+                                  " WHERE project_id = $1 GROUP BY state";
     DC_AUTO(db_end) struct db_query *query = NULL;
     bool row;
 
-    if (db_begin_query(conn->db, sql, &query, err) < 0)
+    if (db_begin_query(conn->db, project_id ? sql_one : sql_all, &query, err) < 0)
         return -err->code;
-    db_bind_text(query, 1, project_id);
+    if (project_id)
+        db_bind_text(query, 1, project_id);
     for (;;) {
         char name[16];
 
@@ -394,18 +422,21 @@ int store_meter_sum(struct store_conn *conn, const char *project_id,
     return 0;
 }
 
-int store_meter_used(struct store_conn *conn, const char *project_id, int64_t from, int64_t to,
-                     int64_t ret_sums[static STORE_METERS], struct dc_err *err)
+/* $4: is CPU time told? */
+int store_meter_used(struct store_conn *conn, const char *project_id, unsigned meters, int64_t from,
+                     int64_t to, struct store_meter_used *ret_used, struct dc_err *err)
 {
     static const char sql[] =
-        "SELECT CAST(COALESCE(SUM(CASE WHEN meter = 'runs' THEN value ELSE 0 END), 0) AS BIGINT),"
-        " CAST(COALESCE(SUM(CASE WHEN meter = 'cpu_ms' THEN value ELSE 0 END), 0) AS BIGINT) FROM"
-        " (SELECT meter, value FROM meter_events WHERE project_id = $1 AND at >= $2 AND at < $3"
+        "SELECT CAST(COALESCE(SUM(runs), 0) AS BIGINT), CAST(COALESCE(SUM(cpu_ms), 0) AS BIGINT),"
+        " CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM"
+        " (SELECT CASE WHEN meter = 'runs' THEN value ELSE 0 END AS runs,"
+        " CASE WHEN meter = 'cpu_ms' THEN value ELSE 0 END AS cpu_ms, amount_micros AS amount"
+        " FROM meter_events WHERE project_id = $1 AND at >= $2 AND at < $3"
         " AND state <> 'written_off' UNION ALL"
-        " SELECT 'runs', 1 FROM meter_pending WHERE project_id = $1 AND at >= $2 AND at < $3"
-        " UNION ALL"
-        " SELECT 'cpu_ms', cpu_ms FROM meter_pending WHERE project_id = $1 AND at >= $2"
-        " AND at < $3) AS used";
+        " SELECT 1, p.cpu_ms * CAST($4 AS BIGINT), COALESCE(l.price_run_micros, 0)"
+        " + COALESCE(l.amount_micros - l.price_run_micros, 0) * CAST($4 AS BIGINT)"
+        " FROM meter_pending p LEFT JOIN ledger l ON l.run_id = p.run_id"
+        " WHERE p.project_id = $1 AND p.at >= $2 AND p.at < $3) AS used";
     DC_AUTO(db_end) struct db_query *query = NULL;
     bool row;
 
@@ -414,10 +445,12 @@ int store_meter_used(struct store_conn *conn, const char *project_id, int64_t fr
     db_bind_text(query, 1, project_id);
     db_bind_int(query, 2, from);
     db_bind_int(query, 3, to);
+    db_bind_int(query, 4, (meters >> STORE_METER_CPU_MS) & 1);
     if (db_step(query, &row, err) < 0)
         return -err->code;
-    for (int i = 0; i < STORE_METERS; i++)
-        ret_sums[i] = row ? db_int(query, i) : 0;
+    ret_used->sums[STORE_METER_RUNS] = row ? db_int(query, 0) : 0;
+    ret_used->sums[STORE_METER_CPU_MS] = row ? db_int(query, 1) : 0;
+    ret_used->amount_micros = row ? db_int(query, 2) : 0;
     return 0;
 }
 

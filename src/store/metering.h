@@ -63,17 +63,23 @@ struct store_meter_event {
     int64_t attempts;      /* this one included */
     int64_t key_number;    /* 0, and one more after each answer that must not be had again */
     int64_t first_sent_at; /* 0: never before this attempt */
-    bool late; /* never sent yet, and the invoice of its moment is final: not to be sent so */
+    bool late;   /* never sent yet, and the invoice of its moment is final: not to be sent so */
+    bool unsure; /* never sent yet, its period is over and we know of no invoice: Stripe is to be
+                    asked, and then store_meter_asked called */
 };
 
 /*
- * At most max events that are due, oldest first. Each is marked as sent now, and is due again at
- * retry_at unless it is settled before. Those that were first sent before give_up become ambiguous
- * instead.
+ * At most max events that are due, oldest first. Each is marked as sent now, unless it is late or
+ * unsure, and is due again at retry_at unless it is settled before. Those that were first sent
+ * before give_up become ambiguous instead.
  */
 DC_MUST int store_meter_claim(struct store_conn *conn, int64_t now, int64_t retry_at,
                               int64_t give_up, int max, struct store_meter_event *ret_events,
                               int *ret_count, struct dc_err *err);
+
+/* The invoices of the project's past periods are known now, as far as there are any. */
+DC_MUST int store_meter_asked(struct store_conn *conn, const char *project_id, int64_t now,
+                              struct dc_err *err);
 
 struct store_meter_outcome {
     const char *id;
@@ -102,9 +108,15 @@ struct store_meter_state_sum {
 DC_MUST int store_meter_sum(struct store_conn *conn, const char *project_id,
                             struct store_meter_state_sum *ret_sum, struct dc_err *err);
 
-/* What counts for the meters in from <= at < to, told or not. */
-DC_MUST int store_meter_used(struct store_conn *conn, const char *project_id, int64_t from,
-                             int64_t to, int64_t ret_sums[static STORE_METERS], struct dc_err *err);
+/* What counts for the meters in from <= at < to, told or not, and what it comes to at the prices of
+ * its time. meters: as for store_meter_batch. */
+struct store_meter_used {
+    int64_t sums[STORE_METERS];
+    int64_t amount_micros;
+};
+DC_MUST int store_meter_used(struct store_conn *conn, const char *project_id, unsigned meters,
+                             int64_t from, int64_t to, struct store_meter_used *ret_used,
+                             struct dc_err *err);
 
 /* What we told the meter of one project, meter and hour. */
 struct store_meter_hour {

@@ -6,7 +6,7 @@
 
 #include "base/poison.h"
 
-static const char *const kinds[] = {"signin", "invitation", "budget"};
+static const char *const kinds[] = {"signin", "invitation", "budget", "incident"};
 
 static int add(struct store_conn *conn, enum store_mail_kind kind, const char *recipient,
                const char *subject_id, int64_t now, struct dc_err *err)
@@ -52,7 +52,7 @@ int store_mail_next(struct store_conn *conn, struct store_mail *ret_mail, struct
     db_text(query, 0, ret_mail->id, sizeof(ret_mail->id));
     db_text(query, 1, kind, sizeof(kind));
     ret_mail->kind = STORE_MAIL_SIGNIN;
-    for (int i = STORE_MAIL_INVITATION; i <= STORE_MAIL_BUDGET; i++)
+    for (int i = STORE_MAIL_INVITATION; i <= STORE_MAIL_INCIDENT; i++)
         if (strcmp(kind, kinds[i]) == 0)
             ret_mail->kind = (enum store_mail_kind)i;
     db_text(query, 2, ret_mail->recipient, sizeof(ret_mail->recipient));

@@ -5,13 +5,18 @@
 #include "base/uuid.h"
 #include "store/users.h"
 
-enum store_mail_kind { STORE_MAIL_SIGNIN, STORE_MAIL_INVITATION, STORE_MAIL_BUDGET };
+enum store_mail_kind {
+    STORE_MAIL_SIGNIN,
+    STORE_MAIL_INVITATION,
+    STORE_MAIL_BUDGET,
+    STORE_MAIL_INCIDENT
+};
 
 struct store_mail {
     char id[DC_UUID_SIZE];
     enum store_mail_kind kind;
     char recipient[STORE_EMAIL_SIZE];
-    char subject_id[DC_UUID_SIZE]; /* the link, the invitation, or the budget event */
+    char subject_id[DC_UUID_SIZE]; /* the link, invitation, budget event or incident */
     int64_t attempts;
     int64_t created_at;
     int64_t due_at;

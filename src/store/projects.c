@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "store/cancels.h"
 #include "store/rows.h"
 #include "store/store_internal.h"
 #include "store/usage.h"
@@ -311,7 +313,8 @@ static int delete_project(struct store_conn *conn, const char *id, struct dc_err
     static const char sql[] = "DELETE FROM projects WHERE id = $1";
     DC_AUTO(db_end) struct db_query *query = NULL;
 
-    if (db_begin_query(conn->db, sql, &query, err) < 0)
+    if (store_cancel_project(conn, id, dc_wall_now(), err) < 0 ||
+        db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
     db_bind_text(query, 1, id);
     return run_change(conn, query, err);

@@ -69,7 +69,8 @@ DC_MUST int store_project_suspend(struct store_conn *conn, const char *id, int64
 
 DC_MUST int store_project_rename(struct store_conn *conn, const char *id, const char *name,
                                  struct dc_err *err);
-/* With keys, runs, members, invitations; the ledger and the audit log stay. */
+/* With keys, runs, members, invitations; the ledger and the audit log stay, and what it subscribed
+ * to is to end at Stripe (cancels.h). */
 DC_MUST int store_project_delete(struct store_conn *conn, const char *id, struct dc_err *err);
 
 /* The oldest project that has no member. DC_NOT_FOUND: none. */

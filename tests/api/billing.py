@@ -1,7 +1,9 @@
 """A server that bills through the stand-in for Stripe."""
 
 import concurrent.futures
+import contextlib
 import pathlib
+import sqlite3
 import sys
 import threading
 import time
@@ -19,13 +21,15 @@ from standin import Standin  # noqa: E402 pylint: disable=wrong-import-position
 HOME = "https://docle.invalid"
 METERS = ("docle_runs", "docle_cpu_ms")
 AMOUNTS = ("0.1", "0.0001")  # cents
+HOUR_NS = 3600 * 10**9
 
 
 class Shop:
     """The stand-in with meters and prices as `docle billing setup` makes them, and a server on it."""
 
-    def __init__(self, start, *flags, cpu=True, env=None, ready=True):
-        self.stripe = Standin()
+    def __init__(self, start, *flags, cpu=True, env=None, ready=True, clock=None):
+        """clock: both follow it, see advance."""
+        self.stripe, self.clock, self.offset = Standin(), clock, 0
         account = self.stripe.account
         with account.lock:
             self.prices = []
@@ -39,10 +43,35 @@ class Shop:
             "--billing-stripe-url", self.stripe.url, "--billing-batch-seconds", "1", "--billing-per-second", "200",
             *flags, ready=ready,
             env={"STRIPE_SECRET_KEY": "sk_test_docle", "STRIPE_WEBHOOK_SECRET": "whsec_standin",
+                 "STRIPE_METER_WEBHOOK_SECRET": "whsec_meter",
                  "STRIPE_PRICE_ID": self.prices[0], **({"STRIPE_CPU_PRICE_ID": self.prices[1]} if cpu else {}),
-                 "APP_URL": HOME, **(env or {})})
+                 "APP_URL": HOME, **(clock.env if clock else {}), **(env or {})})
+        if clock:
+            self.stripe.stamp = lambda: time.time() + self.offset  # the account's own is behind while it advances
         self.listen()
         self.owner = None
+
+    def advance(self, seconds):
+        """Time passes for both."""
+        account = self.stripe.account
+        self.offset = int(account.offset + seconds)
+        self.clock.set(self.offset)
+        account.advance(seconds)
+
+    def execute(self, sql, *values):
+        """As no program does it: for what would take days."""
+        with contextlib.closing(sqlite3.connect(self.server.folder / "docle.db", timeout=PATIENCE_S)) as database:
+            database.execute(sql, values)
+            database.commit()
+
+    def shift_back(self, hours):
+        """As if all that was told, or refused, had happened some hours ago."""
+        self.execute("UPDATE meter_events SET at = at - ?, settled_at = settled_at - ?", hours * HOUR_NS, hours * HOUR_NS)
+        for event in self.stripe.account.meter_events:
+            event["timestamp"] -= hours * 3600
+
+    def cli(self, *words, check=True):
+        return self.server.docle("billing", *words, "--billing-stripe-url", self.stripe.url, check=check)
 
     def sign_in(self):
         """The first to sign in becomes operator and owner of the project that is there."""
@@ -70,11 +99,9 @@ class Shop:
 
     def settled(self):
         """Everything is told: (runs, cpu_ms) of the ledger that are billable, by the server's own books."""
-        def done():
-            open_events = self.server.query(
-                "SELECT COUNT(*) FROM meter_events WHERE state IN ('pending', 'sending')")
-            pending = self.server.query("SELECT COUNT(*) FROM meter_pending")
-            return open_events == [(0,)] and pending == [(0,)]
+        def done():  # in one look: what leaves the one enters the other
+            return self.server.query("SELECT (SELECT COUNT(*) FROM meter_events WHERE state IN ('pending', 'sending'))"
+                                     " + (SELECT COUNT(*) FROM meter_pending)") == [(0,)]
 
         wait_for(done, "usage is told")
 

@@ -173,6 +173,13 @@ def fresh_key():
 
 
 @pytest.fixture
+def clock(tmp_path):
+    from clock import Clock
+
+    return Clock(tmp_path)
+
+
+@pytest.fixture
 def shop(own_server):
     """Opens servers with a Stripe of their own, see billing.py."""
     from billing import Shop

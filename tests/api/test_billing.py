@@ -235,11 +235,21 @@ def test_no_link_without_stripe(shop, client):
     assert answer.status_code == 503 and answer.headers["Retry-After"]
 
 
-def test_secrets_by_file(own_server, tmp_path):
-    (tmp_path / "key").write_text("sk_test_file")
-    server = own_server(env={"STRIPE_SECRET_KEY_FILE": str(tmp_path / "key")})
-    shown = server.docle("config").stdout
-    assert "sk_test_file" not in shown and "STRIPE" not in server.log_text()
+def test_secrets_by_file(shop, client, tmp_path):
+    """Each of Stripe's secrets as *_FILE: what is in the file is what is used."""
+    env = {}
+    for name, secret in (("STRIPE_SECRET_KEY", "sk_test_docle"), ("STRIPE_WEBHOOK_SECRET", "whsec_standin"),
+                         ("STRIPE_METER_WEBHOOK_SECRET", "whsec_meter")):
+        (tmp_path / name).write_text(secret + "\n")
+        env |= {name: "", f"{name}_FILE": str(tmp_path / name)}
+    opened = shop(env=env)
+    client(opened)
+    opened.subscribe()
+    body = json.dumps({"id": "evt_1", "type": "charge.succeeded"}).encode()
+    for secret in ("whsec_standin", "whsec_meter"):
+        assert post_event(opened, body, signature_header([secret], body, int(time.time()))).status_code == 200
+    said = opened.server.docle("config").stdout + opened.server.log_text()
+    assert not any(secret in said for secret in ("sk_test_docle", "whsec_"))
 
 
 def test_off(own_server, contract, make_client):

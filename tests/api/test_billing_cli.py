@@ -1,17 +1,13 @@
 """docle billing: what is made at Stripe, what the meter shows."""
 
-import contextlib
-import sqlite3
 import time
 
 import pytest
 import requests
 
-from billing import METERS, Shop
+from billing import HOUR_NS, METERS, Shop
 from harness import PATIENCE_S, Server
 from standin import Standin
-
-HOUR_NS = 3600 * 10**9
 
 
 @pytest.fixture
@@ -65,15 +61,6 @@ def test_setup_says_what_is_wrong(idle, stripe):
     assert wrong.returncode != 0 and "sk_" in wrong.stderr and "pk_test_public" not in wrong.stderr
 
 
-def shift_back(shop, hours):
-    """As if all that was told had happened some hours ago."""
-    with contextlib.closing(sqlite3.connect(shop.server.folder / "docle.db", timeout=PATIENCE_S)) as database:
-        database.execute("UPDATE meter_events SET at = at - ?", (hours * HOUR_NS,))
-        database.commit()
-    for event in shop.stripe.account.meter_events:
-        event["timestamp"] -= hours * 3600
-
-
 def test_reconcile_shows_drift(own_server):
     shop = Shop(own_server)
     try:
@@ -83,7 +70,7 @@ def test_reconcile_shows_drift(own_server):
             requests.post(shop.server.url("/api/run"), json={"code": "print(1)", "lang": "python"},
                           headers={"Authorization": f"Bearer {key}"}, timeout=PATIENCE_S)
         shop.settled()
-        shift_back(shop, 5)
+        shop.shift_back(5)
         good = cli(shop.server, shop.stripe, "reconcile")
         rows = [line.split() for line in good.stdout.splitlines()[1:]]
         assert sum(int(row[3]) for row in rows if row[2] == "runs") == 3
@@ -112,10 +99,8 @@ def test_what_is_not_known_is_looked_up(own_server, arrived):
             time.sleep(0.05)
         shop.server.stop()
         assert shop.metered()[0] == (1 if arrived else 0)
-        shift_back(shop, 30)
-        with contextlib.closing(sqlite3.connect(shop.server.folder / "docle.db", timeout=PATIENCE_S)) as database:
-            database.execute("UPDATE meter_events SET first_sent_at = first_sent_at - ?", (30 * HOUR_NS,))
-            database.commit()
+        shop.shift_back(30)
+        shop.execute("UPDATE meter_events SET first_sent_at = first_sent_at - ?", 30 * HOUR_NS)
         shop.stripe.faults.clear()
         shop.stripe.account.identifiers.clear()  # a day has passed for Stripe, too
         shop.stripe.kept.clear()

@@ -2,43 +2,14 @@
 go by the monotonic clock; what is stored shows the new time and nothing else changes."""
 
 import concurrent.futures
-import pathlib
-import struct
-import subprocess
 import time
 
 import pytest
 
-from harness import descendants, launchers, open_to_programs, wait_for
+from harness import descendants, launchers, wait_for
 
-HERE = pathlib.Path(__file__).resolve().parent
 YEAR_S = 365 * 86400
 LONG = {"timeoutMs": 60000}
-
-
-class Clock:
-    """The wall clock of a server."""
-
-    def __init__(self, folder):
-        self.path = folder / "clock"
-        self.path.write_bytes(struct.pack("=q", 0))
-        self.shim = folder / "shim.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.shim, HERE / "clock_shim.c"], check=True)
-        open_to_programs(folder)
-
-    @property
-    def env(self):
-        return {"LD_PRELOAD": str(self.shim), "DOCLE_TEST_CLOCK": str(self.path)}
-
-    def set(self, seconds):
-        """Seconds off the truth. In place: the server has the file mapped."""
-        with open(self.path, "r+b") as file:
-            file.write(struct.pack("=q", seconds))
-
-
-@pytest.fixture
-def clock(tmp_path):
-    return Clock(tmp_path)
 
 
 @pytest.fixture

@@ -225,6 +225,22 @@ def test_all_processes_end_with_the_server(serve, number):
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in family), f"{family} end")
 
 
+# DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, SYS_ADMIN, SYS_RESOURCE
+KEEPER_RIGHTS = sum(1 << number for number in (1, 5, 6, 7, 8, 21, 24))
+
+
+@needs_root
+def test_what_the_keeper_may(serve):
+    """It starts the launcher with its own rights, and has no more than that takes."""
+    (keeper,) = serve().children()
+    own, status = (dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+                   for pid in ("self", keeper))
+    allowed = KEEPER_RIGHTS & int(own["CapBnd"], 16)
+    assert {int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")} == {allowed}
+    assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0 and status["NoNewPrivs"] == "1"
+    assert len(os.listdir(f"/proc/{keeper}/fd")) == 4  # the standard streams and its link
+
+
 def test_a_lost_keeper_ends_the_server(serve):
     server = serve()
     os.kill(server.children()[0], signal.SIGKILL)

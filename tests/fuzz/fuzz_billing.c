@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Nobody guesses a signature. */
 static void try_signature(const char *header)
 {
-    static const char *const secrets[] = {"whsec_a", NULL};
+    static const char *const secrets[SIGNATURE_SECRETS] = {"whsec_a"};
 
     assert(!signature_valid(header, "{}", 2, secrets, 1795500000));
 }
@@ -36,16 +36,19 @@ static void try_form(const char *text)
 
 static void try_answer(const char *text, size_t length)
 {
-    static const char *const paths[] = {"id",
-                                        "items.data.0.current_period_end",
-                                        "error.message",
-                                        "metadata.project_id",
-                                        "url",
-                                        "data.0.recurring.meter",
-                                        "data.object.id",
-                                        "",
-                                        "data",
-                                        "parent.subscription_details.subscription"};
+    static const char *const paths[] = {
+        "id",
+        "items.data.0.current_period_end",
+        "error.message",
+        "metadata.project_id",
+        "url",
+        "data.0.recurring.meter",
+        "data.object.id",
+        "",
+        "data",
+        "parent.subscription_details.subscription",
+        "data.reason.error_types.0.sample_errors.0.request.identifier",
+        "next_page_url"};
     json_t *body = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {

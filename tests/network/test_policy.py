@@ -6,6 +6,7 @@ import json
 import pytest
 
 from conftest import attempts
+from harness import wait_for
 from world import API, API6
 
 TRY = """
@@ -134,8 +135,13 @@ def test_sni(client, world):
     words, tried = client.look(SNI, ["api.test", "other.test"])
     assert words[:2] == ["ok", "ok"] and "ok" not in words[2:]
     assert sorted(verdict for _, _, verdict in tried) == ["allowed"] * 2 + ["sni_mismatch"] * 5
-    seen = sorted(line.lower() for line in world.since(mark) if line[:3] in ("tcp", "sni"))
-    assert seen == ["sni api.test"] * 2 + [f"tcp {API} 443"] * 2
+
+    def seen():
+        return sorted(line.lower() for line in world.since(mark) if line[:3] in ("tcp", "sni"))
+
+    expected = ["sni api.test"] * 2 + [f"tcp {API} 443"] * 2
+    wait_for(lambda: len(seen()) >= len(expected), "the hosts have written it down")
+    assert seen() == expected
 
 
 def test_hello_in_pieces(client):

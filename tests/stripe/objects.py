@@ -58,6 +58,7 @@ class Account:
         self.identifiers = {}  # identifier → when it was received
         self.events, self.thin_events = {}, {}
         self.on_event = lambda event: None
+        self.async_error = None  # a code: usage is taken, not counted, and reported by a thin event
 
     # ---- clock ----
 
@@ -253,20 +254,24 @@ class Account:
         entry = {"object": "billing.meter_event", "created": now, "event_name": name, "livemode": False,
                  "identifier": identifier, "payload": payload, "timestamp": stamp}
         customer = payload[meter["customer_mapping"]["event_payload_key"]]
-        if customer in self.customers:
+        if self.async_error:
+            self.report_error(meter, entry, self.async_error)
+        elif customer in self.customers:
             self.meter_events.append({**entry, "meter": meter["id"], "customer": customer,
                                       "value": number, "received": now, "cancelled": False})
         else:
-            self._report_error(meter, entry, "meter_event_customer_not_found")
+            self.report_error(meter, entry, "meter_event_customer_not_found")
         return entry
 
-    def _report_error(self, meter, entry, code):
+    def report_error(self, meter, entry, code):
+        """A thin event: what is sent names it, what it says is read from /v2/core/events/ID. meter None: there is none."""
+        kind = "error_report_triggered" if meter else "no_meter_found"
         event = {
             "id": self.make_id("evt"), "object": "v2.core.event", "livemode": False,
             "created": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self.now())),
-            "type": "v1.billing.meter.error_report_triggered",
-            "related_object": {"id": meter["id"], "type": "billing.meter",
-                               "url": f"/v1/billing/meters/{meter['id']}"},
+            "type": f"v1.billing.meter.{kind}",
+            **({"related_object": {"id": meter["id"], "type": "billing.meter",
+                                   "url": f"/v1/billing/meters/{meter['id']}"}} if meter else {}),
             "data": {"developer_message_summary": "There is 1 invalid event",
                      "reason": {"error_count": 1, "error_types": [{
                          "code": code, "error_count": 1,
@@ -356,12 +361,36 @@ class Account:
                 return self.emit("customer.subscription.deleted", sub)
             return self.emit("customer.subscription.updated", sub)
 
+    def cancel(self, sub_id, p):
+        """DELETE: at once. Metered usage is on a last invoice with invoice_now only, else it is lost."""
+        only(p, "invoice_now", "prorate", "cancellation_details")
+        for name in ("invoice_now", "prorate"):
+            if p.get(name, "false") not in ("true", "false"):
+                raise Refused(f"Invalid boolean: {p[name]}", param=name)
+        sub = self.found(self.subscriptions, sub_id, "subscription")
+        if sub["status"] in ("canceled", "incomplete_expired"):
+            raise Refused(f"No such subscription: '{sub_id}'", status=404, code="resource_missing", param="id")
+        sub["status"] = "canceled"
+        sub["canceled_at"] = sub["ended_at"] = self.now()
+        if p.get("invoice_now") == "true":
+            start = sub["items"]["data"][0]["current_period_start"]
+            self._draft(sub, start, max(self.now(), start + 1), "subscription_update")
+        self.emit("customer.subscription.deleted", sub)
+        return sub
+
     def renew(self, sub):
         items = sub["items"]["data"]
         start, end = items[0]["current_period_start"], items[0]["current_period_end"]
+        for item in items:
+            item.update(current_period_start=end, current_period_end=end + MONTH)
+        self._draft(sub, start, end, "subscription_cycle")
+        self.emit("customer.subscription.updated", sub)
+
+    def _draft(self, sub, start, end, reason):
+        items = sub["items"]["data"]
         invoice = {
             "id": self.make_id("in"), "object": "invoice", "customer": sub["customer"], "status": "draft",
-            "billing_reason": "subscription_cycle", "currency": sub["currency"], "created": self.now(),
+            "billing_reason": reason, "currency": sub["currency"], "created": self.now(),
             "period_start": start, "period_end": end, "auto_advance": True, "attempt_count": 0,
             "automatically_finalizes_at": self.now() + FINALIZE_S, "number": None, "livemode": False,
             "amount_due": 0, "amount_paid": 0, "amount_remaining": 0, "total": 0,
@@ -373,10 +402,7 @@ class Account:
         }
         self.invoices[invoice["id"]] = invoice
         sub["latest_invoice"] = invoice["id"]
-        for item in items:
-            item.update(current_period_start=end, current_period_end=end + MONTH)
         self.emit("invoice.created", invoice)
-        self.emit("customer.subscription.updated", sub)
 
     def finalize(self, invoice):
         total = 0.0

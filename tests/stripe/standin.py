@@ -67,6 +67,8 @@ class Standin:
         self.faults, self.requests = [], []
         self.kept = {}  # Idempotency-Key → [fingerprint, status, body, time]; status None: under way
         self.webhook_url, self.webhook_secrets = None, ["whsec_standin"]
+        self.thin_secrets = ["whsec_meter"]  # of the event destination, at the same address
+        self.stamp = time.time  # of signatures
         self.outbox, self.deliveries = collections.deque(), []
         self.automatic = True  # events are delivered as they happen
         self.count = itertools.count(1)
@@ -113,8 +115,9 @@ class Standin:
     def deliver(self, event, secrets=None, stamp=None, header=None, url=None):
         """Posts one event; its status, or None when nobody answered."""
         body = json.dumps(event, indent=2).encode()
-        stamp = stamp if stamp is not None else int(time.time())
-        header = header or signature_header(secrets or self.webhook_secrets, body, stamp)
+        stamp = stamp if stamp is not None else int(self.stamp())
+        own = self.thin_secrets if event["object"] == "v2.core.event" else self.webhook_secrets
+        header = header or signature_header(secrets or own, body, stamp)
         request = urllib.request.Request(url or self.webhook_url, body, {
             "Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0",
             "Stripe-Signature": header})
@@ -272,7 +275,16 @@ def list_events(a, p):
 
 
 def list_thin(a, p):
-    return {"data": newest(a.thin_events), "next_page_url": None, "previous_page_url": None}
+    """Moments as text, pages by a token in next_page_url."""
+    since, kinds = p.get("created", {}).get("gte", ""), listed(p.get("types"))
+    limit, skip = int(p.get("limit", 20)), int(p.get("page", "0"))
+    if not 1 <= limit <= 100 or len(kinds) > 20:
+        raise Refused("limit must be between 1 and 100, and there may be 20 types.")
+    rows = [x for x in newest(a.thin_events) if x["created"] >= since and (not kinds or x["type"] in kinds)]
+    more = urllib.parse.urlencode({**{f"types[{i}]": kind for i, kind in enumerate(kinds)}, "created[gte]": since,
+                                   "limit": limit, "page": skip + limit})
+    return {"data": rows[skip:skip + limit], "previous_page_url": None,
+            "next_page_url": f"/v2/core/events?{more}" if len(rows) > skip + limit else None}
 
 
 ID = r"([A-Za-z0-9_]+)"
@@ -297,6 +309,7 @@ ROUTES = {
     ("POST", "/v1/billing_portal/sessions"): lambda a, p: a.create_portal(p),
     ("GET", "/v1/subscriptions"): list_subscriptions,
     ("GET", f"/v1/subscriptions/{ID}"): lambda a, p, i: a.found(a.subscriptions, i, "subscription"),
+    ("DELETE", f"/v1/subscriptions/{ID}"): lambda a, p, i: a.cancel(i, p),
     ("GET", "/v1/invoices"): lambda a, p: page("/v1/invoices", [
         x for x in newest(a.invoices) if p.get("customer") in (None, x["customer"])], p),
     ("GET", f"/v1/invoices/{ID}"): lambda a, p, i: a.found(a.invoices, i, "invoice"),

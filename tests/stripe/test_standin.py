@@ -259,3 +259,43 @@ def test_signatures_are_the_clients(official):
 
 def test_forms():
     assert parse_form("a[b][0][c]=1&a[b][1][c]=2&d=%26") == {"a": {"b": {"0": {"c": "1"}, "1": {"c": "2"}}}, "d": "&"}
+
+
+@pytest.mark.parametrize("invoice", [True, False])
+def test_ending_a_subscription(standin, official, shop, invoice):
+    """At once; metered usage is on a last invoice only when that is asked for."""
+    sub = subscribe(standin, official, shop)
+    official("billing.meterEvents.create", event(shop, "a", 30))
+    standin.account.advance(60)
+    ended = official("subscriptions.cancel", sub["id"], {"invoice_now": invoice, "prorate": False})
+    assert ended["status"] == "canceled" and ended["ended_at"]
+    assert standin.requests[-1].method == "DELETE" and "Idempotency-Key" not in standin.requests[-1].headers
+    standin.account.advance(3700)
+    assert [i["total"] for i in standin.account.invoices.values()] == ([3] if invoice else [])
+    with pytest.raises(OfficialError) as refused:
+        official("subscriptions.cancel", sub["id"])
+    assert (refused.value.status, refused.value.code) == (404, "resource_missing")
+    assert official("subscriptions.retrieve", sub["id"])["status"] == "canceled"
+    with pytest.raises(OfficialError):
+        official("subscriptions.cancel", subscribe(standin, official, shop)["id"], {"at_once": True})
+
+
+def test_thin_events_are_read_by_the_second_version(standin, official, shop):
+    sent = []
+    standin.account.on_event = sent.append
+    standin.account.async_error = "archived_meter"
+    official("billing.meterEvents.create", event(shop, "a", 5))
+    assert standin.metered("docle_runs") == 0
+    note, = sent
+    assert note["object"] == "v2.core.event" and "data" not in note
+    read = official("v2.core.events.retrieve", note["id"])
+    kind, = read["data"]["reason"]["error_types"]
+    assert (kind["code"], kind["sample_errors"][0]["request"]["identifier"]) == ("archived_meter", "a")
+    with standin.account.lock:
+        standin.account.report_error(None, {"identifier": "b"}, "no_meter")
+    none = "v1.billing.meter.no_meter_found"
+    found = official("v2.core.events.list", {"types": [none], "created": {"gte": "2020-01-01T00:00:00.000Z"}})
+    assert [e["type"] for e in found["data"]] == [none]
+    assert official("v2.core.events.list", {"created": {"gte": "2999-01-01T00:00:00.000Z"}})["data"] == []
+    first = official("v2.core.events.list", {"limit": 1})
+    assert len(first["data"]) == 1 and first["next_page_url"].startswith("/v2/core/events?")

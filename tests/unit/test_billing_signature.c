@@ -20,7 +20,7 @@
 #define SIGNED "e696d2605717bd1944d0d51076eba366912020a2b684630ecac02a30352940e5"
 
 static const char body[] = "{\"id\":\"evt_1\"}";
-static const char *const secrets[] = {"whsec_other", "whsec_x"};
+static const char *const secrets[SIGNATURE_SECRETS] = {"whsec_other", "whsec_x"};
 
 static bool check_at(const char *header, int64_t now)
 {
@@ -74,7 +74,7 @@ static void test_invalid(void **state)
 
 static void test_without_secrets(void **state)
 {
-    static const char *const none[] = {NULL, ""};
+    static const char *const none[SIGNATURE_SECRETS] = {NULL, ""};
 
     (void)state;
     assert_false(signature_valid("t=1795500000,v1=" SIGNED, body, sizeof(body) - 1, none, STAMP));

@@ -96,7 +96,7 @@ static void test_who_is_billed(void **state)
 static void test_batches(void **state)
 {
     struct fixture *f = *state;
-    int64_t sums[STORE_METERS];
+    struct store_meter_used used;
     struct dc_err err;
 
     subscribe(f, BASE, BASE + HOUR / 2); /* the period ends within the first hour */
@@ -117,8 +117,8 @@ static void test_batches(void **state)
         fixture_number(f->path, "SELECT value FROM meter_events WHERE meter = 'runs' ORDER BY at "
                                 "LIMIT 1"),
         4);
-    assert_ok(store_meter_used(f->conn, f->project.id, BASE, BASE + HOUR, sums, &err), err);
-    assert_int_equal(sums[STORE_METER_RUNS], 6);
+    assert_ok(store_meter_used(f->conn, f->project.id, 3, BASE, BASE + HOUR, &used, &err), err);
+    assert_int_equal(used.sums[STORE_METER_RUNS], 6);
     /* A run that is in a batch can be in no other one. */
     assert_int_equal(fixture_sql(f->path, "INSERT INTO meter_batch_runs SELECT run_id, 'x' FROM "
                                           "meter_batch_runs LIMIT 1"),
