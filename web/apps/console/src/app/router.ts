@@ -10,6 +10,8 @@ declare module 'vue-router' {
     open?: boolean
     /** Without the frame of navigation. */
     bare?: boolean
+    /** The page fills the window beside the navigation and scrolls by itself. */
+    full?: boolean
   }
 }
 
@@ -19,8 +21,8 @@ export const routes: RouteRecordRaw[] = [
   { path: '/login', component: () => import('@/pages/login/LoginPage.vue'), meta: { title: 'Sign in', open: true, bare: true } },
   { path: '/dashboard', component: () => import('@/pages/dashboard/DashboardPage.vue'), meta: { title: 'Dashboard' } },
   { path: '/dashboard/billing', component: () => import('@/pages/billing/BillingPage.vue'), meta: { title: 'Billing' } },
-  { path: '/playground', component: () => import('@/pages/playground/PlaygroundPage.vue'), meta: { title: 'Playground', open: true } },
-  { path: '/s/:id', component: () => import('@/pages/playground/PlaygroundPage.vue'), meta: { title: 'Playground', open: true } },
+  { path: '/playground', component: () => import('@/pages/playground/PlaygroundPage.vue'), name: 'playground', meta: { title: 'Playground', open: true, full: true } },
+  { path: '/s/:id', component: () => import('@/pages/playground/PlaygroundPage.vue'), name: 'share', meta: { title: 'Shared program', open: true, full: true } },
   { path: '/runs', component: () => import('@/pages/runs/RunsPage.vue'), meta: { title: 'Runs' } },
   { path: '/runs/:id', component: () => import('@/pages/runs/RunPage.vue'), meta: { title: 'Run' } },
   { path: '/keys', component: () => import('@/pages/keys/KeysPage.vue'), meta: { title: 'API keys' } },
