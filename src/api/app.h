@@ -32,6 +32,7 @@
 #include "runs/launcher_keeper.h"
 #include "runs/policy.h"
 #include "store/usage.h"
+#include "webhooks/webhooks.h"
 
 struct app;
 
@@ -52,6 +53,7 @@ struct app_options {
     struct engine_options engine;     /* queue bound and waits */
     struct packages_options packages; /* dir NULL: no run gets packages */
     struct billing_options billing;   /* mode BILLING_OFF: nobody is billed */
+    struct webhooks_options webhooks;
     struct outbound_options outbound; /* requests that the server makes itself */
     struct repos_options repos;       /* api_url NULL: no run gets a repository */
     const char *packages_warm;        /* sets to install ahead, see packages/warm.h; NULL: none */

@@ -244,6 +244,14 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                  "Certificates, in PEM, that requests of the server itself trust. "
                                  "Empty: the system's. Read "
                                  "once, at the start."},
+    [CONFIG_WEBHOOKS_PRIVATE] =
+        {"webhooks.private", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+         "Exceptions from the rule that webhooks of projects reach public addresses only: names, "
+         "addresses or networks, each with a port if wanted, separated by commas, as in "
+         "network.private."},
+    [CONFIG_WEBHOOKS_PLAIN] = {"webhooks.plain", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL, false,
+                               "ANSWER",
+                               "Whether webhooks of projects may go to http:// too: no or yes."},
     [CONFIG_APP_NAME] = {"app.name", CONFIG_TEXT, 0, 0, "Docle", NULL, "APP_NAME", false, "TEXT",
                          "What this service is called in mails and pages."},
     [CONFIG_APP_URL] =
