@@ -93,7 +93,8 @@ int app_open(const struct app_options *options, struct launcher_keeper *keeper,
     if (app->options.billing.mode != BILLING_OFF &&
         billing_open(&app->options.billing, &app->billing, err) < 0)
         return -err->code;
-    if (outbound_new(&app->options.outbound, &app->outbound, err) < 0 || open_store(app, err) < 0 ||
+    if (webhooks_open(&app->options.webhooks, &app->webhooks, err) < 0 ||
+        outbound_new(&app->options.outbound, &app->outbound, err) < 0 || open_store(app, err) < 0 ||
         call_server_listen(app, err) < 0)
         return -err->code;
     *ret_app = dc_take(app);
@@ -114,6 +115,7 @@ void app_free(struct app *app)
     packages_free(app->packages);
     repos_free(app->repos);
     billing_free(app->billing);
+    webhooks_free(app->webhooks);
     outbound_free(app->outbound);
     store_conn_free(app->store);
     if (app->watching)
@@ -199,6 +201,8 @@ static void become_ready(struct app *app)
     warm_start(app);
     if (!background_spawn(app, accounts_mail_run, app->accounts))
         dc_log(DC_LOG_ERROR, "no memory for the task that sends mails; none are sent");
+    if (!background_spawn(app, webhooks_run, app->webhooks))
+        dc_log(DC_LOG_ERROR, "no memory for the task that sends webhooks; none are sent");
     if (app->options.ready)
         app->options.ready(app->options.context);
 }
@@ -214,6 +218,7 @@ static void watch(void *arg)
             purge_all(app);
         auth_upkeep(app);
         accounts_tick(app->accounts);
+        webhooks_tick(app->webhooks);
         await_flag_wait(&app->upkeep_due);
     }
 }
@@ -299,6 +304,7 @@ static void shut(void *arg)
     app->stopping = true;
     accounts_stop(app->accounts);
     billing_stop(app->billing);
+    webhooks_stop(app->webhooks);
     outbound_stop(app->outbound);
     await_flag_set(&app->upkeep_due);
     while (app->background > 1) /* all but this one */
@@ -372,6 +378,7 @@ static int open_parts(struct app *app, struct dc_err *err)
         packages_attach(app->packages, app->engine);
         app->used = warm_used_new(app);
     }
+    webhooks_attach(app->webhooks, &app->loop, app->worker, app->outbound);
     history_set_metering(app->history, billing_metering(app->billing));
     return 0;
 }

@@ -33,6 +33,7 @@
 #include "runs/policy.h"
 #include "store/usage.h"
 #include "ui/ui.h"
+#include "webhooks/webhooks.h"
 
 struct app;
 
@@ -53,6 +54,7 @@ struct app_options {
     struct engine_options engine;     /* queue bound and waits */
     struct packages_options packages; /* dir NULL: no run gets packages */
     struct billing_options billing;   /* mode BILLING_OFF: nobody is billed */
+    struct webhooks_options webhooks;
     struct outbound_options outbound; /* requests that the server makes itself */
     struct repos_options repos;       /* api_url NULL: no run gets a repository */
     const char *packages_warm;        /* sets to install ahead, see packages/warm.h; NULL: none */

@@ -34,7 +34,8 @@ struct app {
     struct store_worker *worker;
     struct history *history;
     struct engine *engine;
-    struct billing *billing;   /* NULL: nobody is billed */
+    struct billing *billing; /* NULL: nobody is billed */
+    struct webhooks *webhooks;
     struct outbound *outbound; /* requests of the server itself */
     struct accounts *accounts;
     struct repos *repos;       /* NULL: none are fetched */

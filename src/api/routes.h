@@ -73,6 +73,11 @@ void route_invitation_withdraw(struct call *call);
 void route_invitations_mine(struct call *call);
 void route_invitation_accept(struct call *call);
 void route_invitation_decline(struct call *call);
+void route_webhook_get(struct call *call);
+void route_webhook_put(struct call *call);
+void route_webhook_delete(struct call *call);
+void route_webhook_roll(struct call *call);
+void route_webhook_test(struct call *call);
 void route_project_audit(struct call *call);
 void route_my_audit(struct call *call);
 

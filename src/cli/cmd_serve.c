@@ -229,6 +229,8 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .packages = server->packages.options,
         .outbound = {.proxy = config_text(config, CONFIG_OUTBOUND_PROXY),
                      .ca_file = config_text(config, CONFIG_OUTBOUND_CA_FILE)},
+        .webhooks = {.private_hosts = config_text(config, CONFIG_WEBHOOKS_PRIVATE),
+                     .plain = config_number(config, CONFIG_WEBHOOKS_PLAIN) != 0},
         .repos = {.host = config_text(config, CONFIG_REPOS_HOST),
                   .token = config_text_or_null(config, CONFIG_REPOS_TOKEN),
                   .cache_bytes = (size_t)config_number(config, CONFIG_REPOS_CACHE_MB) << 20},

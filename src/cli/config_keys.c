@@ -249,6 +249,14 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_UI_DIR] = {"ui.dir", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "DIR",
                        "Folder with the files of a web console, read at the start in place of "
                        "those that the program holds. Empty: the program's."},
+    [CONFIG_WEBHOOKS_PRIVATE] =
+        {"webhooks.private", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+         "Exceptions from the rule that webhooks of projects reach public addresses only: names, "
+         "addresses or networks, each with a port if wanted, separated by commas, as in "
+         "network.private."},
+    [CONFIG_WEBHOOKS_PLAIN] = {"webhooks.plain", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL, false,
+                               "ANSWER",
+                               "Whether webhooks of projects may go to http:// too: no or yes."},
     [CONFIG_APP_NAME] = {"app.name", CONFIG_TEXT, 0, 0, "Docle", NULL, "APP_NAME", false, "TEXT",
                          "What this service is called in mails and pages."},
     [CONFIG_APP_URL] =

@@ -138,6 +138,38 @@ static bool set_redirects(struct exchange *exchange)
     return bad;
 }
 
+/* SECURITY: the address that is judged is the one that is connected to, whatever the name says a
+ * moment later (tests/api/test_webhook_attacks.py). */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct exchange *exchange = context;
+    const struct outbound_request *request = exchange->request;
+
+    if (purpose != CURLSOCKTYPE_IPCXN || !request->allow(request->allow_context, &address->addr)) {
+        (void)dc_fail(&exchange->transfer.err, DC_DENIED, 0,
+                      "'%.80s' leads to an address that may not be reached",
+                      exchange->transfer.host);
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static bool set_guard(struct exchange *exchange)
+{
+    struct transfer *transfer = &exchange->transfer;
+    bool bad = false;
+
+    if (!exchange->request->allow)
+        return false;
+    TRANSFER_SET(bad, transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    TRANSFER_SET(bad, transfer, CURLOPT_OPENSOCKETDATA, exchange);
+    TRANSFER_SET(bad, transfer, CURLOPT_PROXY, "");
+    TRANSFER_SET(bad, transfer, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+    TRANSFER_SET(bad, transfer, CURLOPT_FRESH_CONNECT, 1L);
+    TRANSFER_SET(bad, transfer, CURLOPT_FORBID_REUSE, 1L);
+    return bad;
+}
+
 static int prepare(struct exchange *exchange, struct dc_err *err)
 {
     struct transfer *transfer = &exchange->transfer;
@@ -157,6 +189,7 @@ static int prepare(struct exchange *exchange, struct dc_err *err)
     bad |= set_times(exchange);
     bad |= set_body(exchange);
     bad |= set_redirects(exchange);
+    bad |= set_guard(exchange);
     return bad ? dc_fail(err, DC_BUG, 0, "libcurl refuses a setting") : 0;
 }
 

@@ -19,6 +19,7 @@
 #ifndef DOCLE_OUTBOUND_OUTBOUND_H
 #define DOCLE_OUTBOUND_OUTBOUND_H
 
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "base/auto.h"
@@ -71,6 +72,13 @@ struct outbound_request {
     uint32_t redirects_max; /* 0: a redirection is an answer as any. From https to https only */
     size_t response_max;    /* bytes; 0: OUTBOUND_RESPONSE_MAX_BYTES */
     bool compressed;        /* offer gzip; response_max then also bounds what comes out */
+
+    /* Which addresses it may connect to: asked with the address of each attempt, after names were
+     * resolved and before the connection. For a URL that is not the operator's. With it there is no
+     * proxy, and no connection is shared with other requests, which were not asked about. One
+     * address that may not be reached ends the request with DC_DENIED. Optional. */
+    bool (*allow)(const void *allow_context, const struct sockaddr *address);
+    const void *allow_context;
 
     /* The body of the last answer (not of redirections) in pieces, instead of in the response. On
      * the loop: must not suspend. Negative: ends the request with this err. Optional. */

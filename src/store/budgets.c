@@ -196,6 +196,35 @@ int usage_recover_budgets(struct store_conn *conn, struct dc_err *err)
 
 /* ---- thresholds ---- */
 
+/* What a webhook tells of it, where the project has one. */
+static int queue_webhook(struct store_conn *conn, const struct store_budgets *budgets,
+                         const struct store_budget_event *event, struct dc_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO webhook_events (id, project_id, type, kind, subject, period, threshold,"
+        " amount_micros, budget_micros, currency, at, state, due_at)"
+        " SELECT $1, project_id, 'budget.threshold', $2, $3, $4, $5, $6, $7, (SELECT currency FROM"
+        " prices ORDER BY effective_at DESC LIMIT 1), $8, 'pending', $9 FROM webhooks"
+        " WHERE project_id = $10";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    char id[DC_UUID_SIZE];
+
+    dc_uuid7(event->at, id);
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, id);
+    db_bind_text(query, 2, store_budget_name(event->kind));
+    db_bind_text(query, 3, subject_of(budgets, event->kind));
+    db_bind_int(query, 4, event->period);
+    db_bind_int(query, 5, event->threshold);
+    db_bind_int(query, 6, event->amount_micros);
+    db_bind_int(query, 7, event->budget_micros);
+    db_bind_int(query, 8, event->at);
+    db_bind_int(query, 9, event->at + event->threshold); /* the smaller ones first */
+    db_bind_text(query, 10, budgets->project_id);
+    return db_run(query, NULL, err);
+}
+
 static int note(struct store_conn *conn, const struct store_budgets *budgets,
                 const struct store_budget_event *event, struct dc_err *err)
 {
@@ -204,6 +233,7 @@ static int note(struct store_conn *conn, const struct store_budgets *budgets,
         " budget_micros, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
         " ON CONFLICT (kind, project_id, subject, period, threshold) DO NOTHING";
     DC_AUTO(db_end) struct db_query *query = NULL;
+    int64_t changes;
 
     if (db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
@@ -215,7 +245,9 @@ static int note(struct store_conn *conn, const struct store_budgets *budgets,
     db_bind_int(query, 6, event->amount_micros);
     db_bind_int(query, 7, event->budget_micros);
     db_bind_int(query, 8, event->at);
-    return db_run(query, NULL, err);
+    if (db_run(query, &changes, err) < 0)
+        return -err->code;
+    return changes ? queue_webhook(conn, budgets, event, err) : 0;
 }
 
 int usage_note_budgets(struct store_conn *conn, const struct store_budgets *budgets, int64_t at,

@@ -48,6 +48,11 @@ PROJECT = {
     "POST /api/projects/{id}/invitations": ("admin", None),
     "DELETE /api/projects/{id}/invitations/{sub}": ("admin", None),
     "GET /api/projects/{id}/audit": ("admin", None),
+    "GET /api/projects/{id}/webhook": ("admin", None),
+    "PUT /api/projects/{id}/webhook": ("admin", None),
+    "DELETE /api/projects/{id}/webhook": ("admin", None),
+    "POST /api/projects/{id}/webhook/roll": ("admin", None),
+    "POST /api/projects/{id}/webhook/test": ("admin", None),
 }
 # What belongs to a person who has signed in.
 PERSON = {
@@ -71,6 +76,7 @@ BODIES = {
     "PATCH /api/projects/{id}/keys/{sub}": {"name": "changed"},
     "PATCH /api/projects/{id}/members/{sub}": {"role": "viewer"},
     "POST /api/projects/{id}/invitations": {"email": "asked@example.com", "role": "viewer"},
+    "PUT /api/projects/{id}/webhook": {"url": "https://10.0.0.1/changed"},
     "POST /auth/magic-link": {"email": "asked@example.com"},
     "POST /auth/request": {"email": "asked@example.com"},
     "POST /auth/verify": {"token": "dl_" + "0" * 64},
@@ -86,7 +92,7 @@ TABLES = {
     "projects": "id, name, plan, suspended_at", "members": "project_id, user_id, role",
     "invitations": "id, project_id, email, role", "runs": "id, project_id, status, outcome",
     "api_keys": "id, project_id, name, revoked_at, rolled_to, expires_at", "users": "id, email",
-    "audit": "id", "ledger": "run_id", "idempotency": "run_id",
+    "webhooks": "project_id, url, secret", "audit": "id", "ledger": "run_id", "idempotency": "run_id",
 }
 
 
@@ -104,6 +110,8 @@ class Thing:
         assert owner.post(f"{path}/invitations", {"email": f"{self.mark}@example.com", "role": "viewer"}).status_code == 200
         (invited,) = owner.get(f"{path}/invitations").json()["invitations"]
         self.invitation = invited["id"]
+        # Not public: nothing is ever sent there.
+        assert owner.request("PUT", f"{path}/webhook", json={"url": f"https://10.0.0.1/{self.mark}"}).status_code == 200
         self.member = member
         set_role(owner.server, self.project, member, "developer")
         self.session = owner.me()["session"]["id"]
