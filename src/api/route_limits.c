@@ -106,7 +106,7 @@ static void print_policy(const struct call *call, struct dc_buf *out)
 
 void route_limits(struct call *call)
 {
-    const struct admission_share *share = &call->app->options.share;
+    struct admission_share share;
     struct reading reading = {.project_id = call->project_id,
                               .period = dc_month_of(call->begun_ns)};
     DC_AUTO(dc_buf_release) struct dc_buf body;
@@ -118,6 +118,7 @@ void route_limits(struct call *call)
         call_fail_err(call, &err, "limits could not be read");
         return;
     }
+    plan_share(call, &share);
     dc_format_iso8601(dc_month_begin(dc_month_add(reading.period, 1)), resets);
     (void)dc_buf_printf(
         &body, "{\"plan\":\"%s\",\"period\":\"%04" PRId64 "-%02" PRId64 "\",\"resetsAt\":\"%s\"",
@@ -126,6 +127,6 @@ void route_limits(struct call *call)
     print_budget(call, &reading, &body);
     print_policy(call, &body);
     (void)dc_buf_printf(&body, ",\"concurrency\":{\"running\":%u,\"queued\":%u}}",
-                        share->running_max, share->queued_max);
+                        share.running_max, share.queued_max);
     call_reply(call, &(struct call_head){.status = 200}, &body);
 }

@@ -24,6 +24,7 @@ struct webhook_change {
     const char *url;
     char secret[STORE_WEBHOOK_SECRET_SIZE]; /* a new one */
     bool made;
+    bool absent; /* the project has none */
     struct store_webhook webhook;
     struct store_webhook_event last;
     bool has_last;
@@ -53,7 +54,11 @@ static int read_all(struct store_conn *conn, struct webhook_change *change, stru
 
 static int run_get(struct store_conn *conn, void *arg, struct dc_err *err)
 {
-    return read_all(conn, arg, err);
+    struct webhook_change *change = arg;
+    int found = read_all(conn, change, err);
+
+    change->absent = found == -DC_NOT_FOUND;
+    return change->absent ? 0 : found;
 }
 
 static void print_last(const struct store_webhook_event *last, struct dc_buf *out)
@@ -101,12 +106,25 @@ static void reply(struct call *call, const struct webhook_change *change)
         dc_wipe(body.data, body.length);
 }
 
+static void reply_absent(struct call *call)
+{
+    DC_AUTO(dc_buf_release) struct dc_buf body = {0};
+
+    dc_buf_init(&body, ANSWER_MAX_BYTES);
+    (void)dc_buf_text(&body, "{\"webhook\":null}");
+    call_reply(call, &(struct call_head){.status = 200}, &body);
+}
+
 void route_webhook_get(struct call *call)
 {
     struct webhook_change change = {.call = call};
 
-    if (change_read(call, run_get, &change, not_found))
-        reply(call, &change);
+    if (change_read(call, run_get, &change, not_found)) {
+        if (change.absent)
+            reply_absent(call);
+        else
+            reply(call, &change);
+    }
     wipe(&change);
 }
 

@@ -22,6 +22,7 @@ PROJECT = {
     "GET /api/runs": ("viewer", "read"),
     "GET /api/usage": ("viewer", "read"),
     "GET /api/usage/trends": ("viewer", "read"),
+    "GET /api/limits": ("viewer", "read"),
     "GET /api/billing": ("viewer", "read"),
     "POST /api/billing/checkout": ("admin", None),
     "POST /api/billing/portal": ("admin", None),
@@ -64,6 +65,7 @@ PERSON = {
 OPEN = {
     "POST /auth/magic-link", "POST /auth/request", "GET /auth/verify", "POST /auth/verify", "POST /api/stripe/webhook",
     "GET /", "GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json",
+    "GET /api/server",
 }
 BODIES = {
     "POST /api/run": {"code": "print(1)", "lang": "python"},

@@ -61,7 +61,7 @@ def run(server, key, **fields):
 def test_life_of_a_webhook(own_server, contract, receiver):
     server = own_server(*OPEN)
     owner, hook = Owner(server, contract), receiver()
-    owner.ask("GET", status=404)
+    assert owner.ask("GET") == {"webhook": None}
     owner.ask("DELETE", status=404)
     owner.ask("POST", "/test", status=404)
     owner.ask("POST", "/roll", status=404)
@@ -89,7 +89,7 @@ def test_life_of_a_webhook(own_server, contract, receiver):
     assert headers["Docle-Signature"].count("v1=") == 2
     assert all(verify(one, headers["Docle-Signature"], body, now()) for one in (secret, rolled["secret"]))
     owner.ask("DELETE")
-    owner.ask("GET", status=404)
+    assert owner.ask("GET") == {"webhook": None}
     assert server.query("SELECT COUNT(*) FROM webhook_events") == [(0,)]
     audit = json.dumps(owner.browser.get(f"/api/projects/{owner.project}/audit").json())
     for action in ("create", "change", "roll", "test", "delete"):

@@ -13,6 +13,7 @@ const ROUTES: [path: string, heading: string][] = [
   ['/usage', 'Usage'],
   ['/settings', 'Settings'],
   ['/settings/members', 'Settings'],
+  ['/settings/webhook', 'Settings'],
   ['/settings/audit', 'Settings'],
   ['/settings/sessions', 'Settings'],
   ['/settings/account', 'Settings'],
