@@ -63,6 +63,9 @@ static int open_store(struct app *app, struct dc_err *err)
         store_watch_open(path, &app->watch, err) < 0)
         return -err->code;
     app->watching = true;
+    if (app->options.anonymous.enabled &&
+        store_project_anonymous(app->store, dc_wall_now(), err) < 0)
+        return -err->code;
     if (recovered)
         dc_log(DC_LOG_WARN, "%d runs were under way when the server ended; they are closed now",
                recovered);
@@ -85,7 +88,8 @@ int app_open(const struct app_options *options, struct launcher_keeper *keeper,
     app->key_rates = rate_table_new(APP_RATES_MAX);
     app->address_rates = rate_table_new(APP_RATES_MAX);
     app->user_rates = rate_table_new(APP_RATES_MAX);
-    if (!app->key_rates || !app->address_rates || !app->user_rates)
+    app->anonymous_rates = rate_table_new(APP_RATES_MAX);
+    if (!app->key_rates || !app->address_rates || !app->user_rates || !app->anonymous_rates)
         return dc_fail(err, DC_KERNEL, ENOMEM, "server");
     if (uv_loop_init(&app->loop) < 0)
         return dc_fail(err, DC_KERNEL, ENOMEM, "event loop");
@@ -124,6 +128,7 @@ void app_free(struct app *app)
     rate_table_free(app->key_rates);
     rate_table_free(app->address_rates);
     rate_table_free(app->user_rates);
+    rate_table_free(app->anonymous_rates);
     counters_release(&app->key_runs);
     dc_close(app->lock_fd);
     free(app);

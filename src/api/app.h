@@ -43,6 +43,16 @@ struct app_rates {
     uint32_t user_per_minute; /* runs of one end user, where the project says nothing */
 };
 
+/* Runs without key and session. */
+struct app_anonymous {
+    bool enabled;
+    bool packages; /* may they have some installed? */
+    uint32_t timeout_ms;
+    uint32_t memory_mb;
+    uint32_t per_minute;  /* of one client address */
+    uint32_t running_max; /* of all together, those that wait included */
+};
+
 /* Zero means the default where one is named. Strings are borrowed until app_free. */
 struct app_options {
     const char *listen_host;   /* "127.0.0.1", "::1", "0.0.0.0"; NULL: 127.0.0.1 */
@@ -70,6 +80,7 @@ struct app_options {
     uint32_t connections_max;    /* 0: 10000 */
     uint32_t history_days;       /* 0: 7 */
     struct app_rates rates;
+    struct app_anonymous anonymous;
     struct plan_limits plans;
     struct store_price price; /* in force, for runs that come from now on */
     uint32_t drain_ms;        /* how long SIGTERM lets runs go on; 0: 30000 */

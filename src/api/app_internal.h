@@ -50,10 +50,11 @@ struct app {
     int64_t keys_version;
     bool keys_loaded;
 
-    struct rate_table *key_rates;     /* by key */
-    struct rate_table *address_rates; /* by client address, on what is open to anybody */
-    struct rate_table *user_rates;    /* by project and end user */
-    struct counters key_runs;         /* runs under way of keys with a cap */
+    struct rate_table *key_rates;       /* by key */
+    struct rate_table *address_rates;   /* by client address, on what is open to anybody */
+    struct rate_table *user_rates;      /* by project and end user */
+    struct rate_table *anonymous_rates; /* by client address, of runs without key and session */
+    struct counters key_runs;           /* runs under way of keys with a cap */
 
     struct metrics metrics;
     bool serving;  /* runs could be accepted at least once */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/anonymous.h"
 #include "api/app_internal.h"
 #include "api/guard.h"
 #include "api/route_table.h"
@@ -163,6 +164,8 @@ bool auth_admit(struct call *call, const struct route *route)
     if (route->access == ROUTE_OPEN)
         return guard_open(call);
     person = session_token(call, hash, &by_cookie);
+    if (route->access == ROUTE_CALLER && !person && anonymous_is(call, route))
+        return anonymous_admit(call, route);
     if (route->access == ROUTE_CALLER)
         return person ? session_admit(call, route) : check_key(call);
     if (person || by_cookie)

@@ -53,6 +53,7 @@ struct call {
     struct store_project_rules project_rules;
     const struct store_session *session; /* when a person asks, not a key */
     enum role role;                      /* of that person in the project */
+    bool anonymous;                      /* nobody: see anonymous.h */
     bool by_cookie;                      /* the browser sent the session by itself */
     int64_t begun_ns;                    /* wall clock */
     int status;                          /* answered with; 0: not yet */

@@ -12,7 +12,7 @@
 
 #include "base/poison.h"
 
-enum { TEXT_MAX = 192 };
+enum { TEXT_MAX = 192, SHARES_PER_MINUTE = 20 };
 
 static const char rate_limited[] = "Rate limit exceeded";
 
@@ -225,6 +225,47 @@ bool guard_user(struct call *call, const char *user_id, struct call_error *ret_f
     return false;
 }
 
+/* What counts as one address: of IPv6, what one subscriber has. */
+static void client_of(const struct call *call, struct http_address *ret_client)
+{
+    call_client(call, ret_client);
+    if (!http_address_is_v4(ret_client))
+        memset(ret_client->bytes + 8, 0, 8);
+}
+
+bool guard_anonymous(struct call *call)
+{
+    struct rate_verdict verdict;
+    struct call_error failure;
+    struct http_address client;
+
+    client_of(call, &client);
+    rate_take(call->app->anonymous_rates, client.bytes, call->app->options.anonymous.per_minute,
+              dc_now(), &verdict);
+    tell_rate(call, "anonymous", &verdict);
+    if (verdict.allowed)
+        return true;
+    failure = rate_error(call, "Without an account your address", &verdict);
+    call_fail(call, &failure);
+    return false;
+}
+
+bool guard_shares(struct call *call)
+{
+    struct rate_verdict verdict;
+    struct call_error failure;
+    uint8_t id[RATE_ID_BYTES];
+
+    id_of(call->session->user.id, "shares", id);
+    rate_take(call->app->user_rates, id, SHARES_PER_MINUTE, dc_now(), &verdict);
+    if (verdict.allowed)
+        return true;
+    tell_rate(call, "shares", &verdict);
+    failure = rate_error(call, "Somebody who shares programs", &verdict);
+    call_fail(call, &failure);
+    return false;
+}
+
 bool guard_open(struct call *call)
 {
     static const char *const probes[] = {"/healthz", "/readyz", "/metrics"};
@@ -239,8 +280,7 @@ bool guard_open(struct call *call)
     call_client(call, &client);
     if (!limit || http_address_is_loopback(&client))
         return true;
-    if (!http_address_is_v4(&client))
-        memset(client.bytes + 8, 0, 8); /* what one subscriber has */
+    client_of(call, &client);
     rate_take(call->app->address_rates, client.bytes, limit, dc_now(), &verdict);
     if (verdict.allowed)
         return true;

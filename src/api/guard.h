@@ -22,6 +22,12 @@ bool guard_open(struct call *call);
 /* The rate of an end user. False: *ret_failure is the answer; its texts are of the call's arena. */
 bool guard_user(struct call *call, const char *user_id, struct call_error *ret_failure);
 
+/* The runs of an address without key and session. False: has answered 429. */
+bool guard_anonymous(struct call *call);
+
+/* The rate of somebody who shares programs. False: has answered 429. */
+bool guard_shares(struct call *call);
+
 /* Is this a browser's question whether a page may send a request? By the Fetch standard: OPTIONS
  * with the method that it would have. */
 bool guard_is_preflight(const struct call *call);

@@ -11,12 +11,26 @@
 
 enum { TEXT_MAX = 256, EXTRA_MAX_BYTES = 32 * 1024 };
 
+static void anonymous_limits(const struct app_anonymous *anonymous, struct run_limits *limits)
+{
+    static const char source[] = "runs without an account";
+
+    run_limits_lower(limits, POLICY_TIMEOUT_MS, anonymous->timeout_ms, source);
+    run_limits_lower(limits, POLICY_MEMORY_MB, anonymous->memory_mb, source);
+    run_limits_lower(limits, POLICY_CPUS_CENTI, 100, source);
+    limits->network = NULL;
+}
+
 void plan_run_limits(const struct call *call, struct run_limits *ret_limits)
 {
     const struct plan_limits *plans = &call->app->options.plans;
     const struct store_project_rules *rules = &call->project_rules;
 
     *ret_limits = call->app->options.limits;
+    if (call->anonymous) {
+        anonymous_limits(&call->app->options.anonymous, ret_limits);
+        return;
+    }
     if (call->key_kind == STORE_KEY_TEST) {
         run_limits_lower(ret_limits, POLICY_TIMEOUT_MS, plans->free_timeout_ms, "a test key");
         run_limits_lower(ret_limits, POLICY_MEMORY_MB, plans->free_memory_mb, "a test key");

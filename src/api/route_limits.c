@@ -3,6 +3,7 @@
 
 #include "api/app_internal.h"
 #include "api/plan.h"
+#include "api/policy_print.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "limits/money.h"
@@ -55,55 +56,6 @@ static void print_budget(const struct call *call, const struct reading *reading,
         (void)dc_buf_text(out, ",\"budget\":null");
 }
 
-static void print_number(const char *name, uint32_t value, enum policy_field field,
-                         struct dc_buf *out)
-{
-    if (field == POLICY_CPUS_CENTI)
-        (void)dc_buf_printf(out, "\"%s\":%u.%02u", name, value / 100, value % 100);
-    else
-        (void)dc_buf_printf(out, "\"%s\":%u", name, value);
-}
-
-/* The lower of the product's maximum and what operator, plan and project allow. */
-static uint32_t most(const struct run_limits *limits, enum policy_field field, uint32_t memory_mb)
-{
-    uint32_t high = policy_range(field, memory_mb).high;
-    uint32_t max = limits->ceiling[field].max;
-
-    return max && max < high ? max : high;
-}
-
-static uint32_t lower(uint32_t one, uint32_t two)
-{
-    return one < two ? one : two;
-}
-
-static void print_policy(const struct call *call, struct dc_buf *out)
-{
-    struct run_limits limits;
-    uint32_t memory_max;
-    uint32_t memory_default;
-
-    plan_run_limits(call, &limits);
-    memory_max = most(&limits, POLICY_MEMORY_MB, 0);
-    memory_default = lower(policy_range(POLICY_MEMORY_MB, 0).fallback, memory_max);
-    (void)dc_buf_text(out, ",\"policy\":{");
-    for (int i = 0; i < POLICY_FIELDS; i++) {
-        enum policy_field field = (enum policy_field)i;
-        uint32_t max = most(&limits, field, memory_max);
-
-        (void)dc_buf_printf(out, "%s\"%s\":{", i ? "," : "", policy_field_name(field));
-        print_number("min", policy_range(field, memory_max).low, field, out);
-        (void)dc_buf_byte(out, ',');
-        print_number("max", max, field, out);
-        (void)dc_buf_byte(out, ',');
-        print_number("default", lower(policy_range(field, memory_default).fallback, max), field,
-                     out);
-        (void)dc_buf_byte(out, '}');
-    }
-    (void)dc_buf_byte(out, '}');
-}
-
 void route_limits(struct call *call)
 {
     struct admission_share share;
@@ -125,7 +77,7 @@ void route_limits(struct call *call)
         store_plan_name(call->plan), reading.period / 100, reading.period % 100, resets);
     print_quota(call, &reading, &body);
     print_budget(call, &reading, &body);
-    print_policy(call, &body);
+    policy_print(call, &body);
     (void)dc_buf_printf(&body, ",\"concurrency\":{\"running\":%u,\"queued\":%u}}",
                         share.running_max, share.queued_max);
     call_reply(call, &(struct call_head){.status = 200}, &body);

@@ -5,6 +5,7 @@
 #include "api/auth.h"
 #include "api/contract.h"
 #include "api/page.h"
+#include "api/policy_print.h"
 #include "api/routes.h"
 #include "base/clock.h"
 
@@ -57,6 +58,18 @@ void route_service(struct call *call)
     call_reply(call, &(struct call_head){.status = 200}, &body);
 }
 
+/* What runs without key and session may have. */
+static void print_anonymous(const struct call *call, struct dc_buf *out)
+{
+    const struct app_anonymous *anonymous = &call->app->options.anonymous;
+    struct call nobody = {.app = call->app, .anonymous = true};
+
+    (void)dc_buf_printf(out, ",\"anonymous\":{\"packages\":%s,\"runsPerMinute\":%u",
+                        anonymous->packages ? "true" : "false", anonymous->per_minute);
+    policy_print(&nobody, out);
+    (void)dc_buf_byte(out, '}');
+}
+
 /* What the web console asks before anybody has signed in. */
 void route_server(struct call *call)
 {
@@ -68,8 +81,12 @@ void route_server(struct call *call)
     dc_buf_init(&body, SERVICE_MAX_BYTES);
     (void)dc_buf_text(&body, "{\"version\":\"" DOCLE_VERSION "\",\"langs\":[");
     print_langs(engine_hello(call->app->engine), &body);
-    (void)dc_buf_printf(&body, "],\"billing\":\"%s\",\"anonymousRuns\":false}",
-                        modes[options->billing.mode]);
+    (void)dc_buf_printf(&body, "],\"billing\":\"%s\",\"anonymousRuns\":%s",
+                        modes[options->billing.mode],
+                        options->anonymous.enabled ? "true" : "false");
+    if (options->anonymous.enabled)
+        print_anonymous(call, &body);
+    (void)dc_buf_byte(&body, '}');
     call_reply(call, &(struct call_head){.status = 200}, &body);
 }
 

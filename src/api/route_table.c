@@ -75,6 +75,11 @@ const struct route route_table[] = {
     {"/api/invitations/{id}/accept", "POST", ROUTE_SESSION, 0, route_invitation_accept, false},
     {"/auth/audit", "GET", ROUTE_SESSION, 0, route_my_audit, false},
 
+    {"/api/shares", "POST", ROUTE_CURRENT, PERMIT_RUN, route_share_create, false},
+    {"/api/shares/{id}", "GET", ROUTE_OPEN, 0, route_share_get, false},
+    {"/api/shares/{id}", "DELETE", ROUTE_SESSION, 0, route_share_delete, false},
+    {"/api/projects/{id}/shares", "GET", ROUTE_PROJECT, PERMIT_VIEW, route_shares_list, false},
+
     {"/api/billing", "GET", ROUTE_CALLER, PERMIT_VIEW, route_billing_get, false},
     {"/api/billing/checkout", "POST", ROUTE_CURRENT, PERMIT_BILL, route_billing_checkout, false},
     {"/api/billing/portal", "POST", ROUTE_CURRENT, PERMIT_BILL, route_billing_portal, false},

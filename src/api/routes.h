@@ -81,4 +81,9 @@ void route_webhook_test(struct call *call);
 void route_project_audit(struct call *call);
 void route_my_audit(struct call *call);
 
+void route_share_create(struct call *call);
+void route_share_get(struct call *call);
+void route_share_delete(struct call *call);
+void route_shares_list(struct call *call);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/anonymous.h"
 #include "api/app_internal.h"
 #include "api/background.h"
 #include "api/guard.h"
@@ -96,6 +97,9 @@ static bool read_key(struct run_flow *flow)
 /* What the run wants installed, and whether that can be had. */
 static int read_wish(struct run_flow *flow, struct dc_err *err)
 {
+    static const char account[] =
+        "need an account on this server; sign in, or send \"packages\": [] "
+        "to run without";
     static const char disabled[] = "packages are not installed on this server; send the modules as "
                                    "files, and \"packages\": [], or use the standard library";
     const struct packages *packages = flow->call->app->packages;
@@ -104,8 +108,11 @@ static int read_wish(struct run_flow *flow, struct dc_err *err)
     package_wish_init(&flow->wish, flow->request.lang == RUN_PYTHON ? PACKAGE_PIP : PACKAGE_NPM);
     if (package_wish_read(&flow->wish, &flow->request, &flow->problems, err) < 0)
         return -err->code;
-    if (!package_wish_any(&flow->wish) ||
-        (packages && packages_available(packages, flow->wish.kind, &why)))
+    if (!package_wish_any(&flow->wish))
+        return 0;
+    if (flow->call->anonymous && !flow->call->app->options.anonymous.packages)
+        why = account;
+    else if (packages && packages_available(packages, flow->wish.kind, &why))
         return 0;
     problems_add(&flow->problems, PROBLEM_NOT_ENABLED, "packages", "%s", why);
     return dc_fail(err, DC_INVALID, 0, "no packages");
@@ -179,6 +186,8 @@ bool run_flow_read(struct run_flow *flow)
         return false;
     plan_run_limits(call, &limits);
     result = run_request_read(&flow->request, call->body, call->body_length, &flow->problems, &err);
+    if (result == 0)
+        anonymous_check(call, &flow->request, &flow->problems);
     if (result == 0 && flow->request.repo && call->app->repos && !flow->problems.total) {
         flow->unready = is_repeated(flow);
         if (flow->unready)
@@ -374,7 +383,8 @@ static int provide_packages(struct run_flow *flow, struct layer *layer,
     got = packages_ensure(app->packages, &flow->wish, &asker, layer, &failure, refusal, err);
     if (got == 0) {
         memcpy(flow->request.layer, layer->id, sizeof(layer->id));
-        warm_used_note(app, &flow->request, &flow->wish, layer, flow->call->project_id);
+        if (!flow->call->anonymous) /* they share nothing that has run code */
+            warm_used_note(app, &flow->request, &flow->wish, layer, flow->call->project_id);
     }
     if (got != -DC_CONFLICT)
         return got;
@@ -570,7 +580,10 @@ void run_flow_run(struct run_flow *flow)
         fail(flow, 429, "Too many runs", "key_busy", flow->text, BUSY_RETRY_S);
         return;
     }
-    admit_and_run(flow);
+    if (anonymous_enter(call, &flow->failure)) {
+        admit_and_run(flow);
+        anonymous_leave(call);
+    }
     if (max)
         counters_leave(&call->app->key_runs, call->key_id);
 }

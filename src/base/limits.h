@@ -5,6 +5,8 @@
 enum {
     /* Request bodies and what they hold. */
     DC_BODY_MAX_BYTES = 10 * 1024 * 1024,
+    DC_ANONYMOUS_BODY_MAX_BYTES = 1024 * 1024,
+    DC_SHARE_MAX_BYTES = 1024 * 1024, /* of a program that is shared by link */
     DC_JSON_DEPTH_MAX = 32,
     DC_FILES_MAX = 1000,
     DC_PATH_MAX_BYTES = 1024, /* of a workspace path; each component at most 255 */

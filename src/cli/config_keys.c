@@ -244,6 +244,29 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                                  "Certificates, in PEM, that requests of the server itself trust. "
                                  "Empty: the system's. Read "
                                  "once, at the start."},
+    [CONFIG_ANONYMOUS_ENABLED] =
+        {"anonymous.enabled", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL, false, "ANSWER",
+         "Whether this server's own pages may run programs for people without an account: no or "
+         "yes. Such runs belong to a project of their own, which is never billed, and have no "
+         "network; `docle projects suspend` stops them at once."},
+    [CONFIG_ANONYMOUS_TIMEOUT_MS] = {"anonymous.timeout_ms", CONFIG_NUMBER, DC_TIMEOUT_MIN_MS,
+                                     DC_TIMEOUT_MAX_MS, "3000", NULL, NULL, false, "MS",
+                                     "Ceiling of policy.timeoutMs without an account."},
+    [CONFIG_ANONYMOUS_MEMORY_MB] = {"anonymous.memory_mb", CONFIG_NUMBER, DC_MEMORY_MIN_MB,
+                                    DC_MEMORY_MAX_MB, "128", NULL, NULL, false, "MB",
+                                    "Ceiling of policy.memoryMB without an account."},
+    [CONFIG_ANONYMOUS_RUNS_PER_MINUTE] =
+        {"anonymous.runs_per_minute", CONFIG_NUMBER, 1, 60000, "6", NULL, NULL, false, "N",
+         "Runs in a minute of one client address without an account; beyond, 429. IPv6: of a /64 "
+         "network."},
+    [CONFIG_ANONYMOUS_RUNNING] = {"anonymous.running", CONFIG_NUMBER, 1, 10000, "2", NULL, NULL,
+                                  false, "N",
+                                  "Runs without an account that may wait or execute at once, of "
+                                  "all addresses; beyond, 429."},
+    [CONFIG_ANONYMOUS_PACKAGES] = {"anonymous.packages", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL,
+                                   false, "ANSWER",
+                                   "Whether runs without an account may have packages installed: "
+                                   "no or yes."},
     [CONFIG_UI_ENABLED] = {"ui.enabled", CONFIG_CHOICE, 0, 0, "yes", "no yes", NULL, false,
                            "ANSWER", "Serve the web console: no or yes."},
     [CONFIG_UI_DIR] = {"ui.dir", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "DIR",

@@ -134,6 +134,19 @@ static int create_project(struct store_conn *conn, const char *name, int64_t now
     return store_project_get(conn, id, ret_project, err);
 }
 
+int store_project_anonymous(struct store_conn *conn, int64_t now, struct dc_err *err)
+{
+    struct store_project project;
+    int found;
+
+    if (conn_begin(conn, err) < 0)
+        return -err->code;
+    found = store_project_get(conn, STORE_ANONYMOUS_PROJECT, &project, err);
+    if (found == -DC_NOT_FOUND)
+        found = insert_project(conn, STORE_ANONYMOUS_PROJECT, "runs without an account", now, err);
+    return conn_end(conn, found, err);
+}
+
 int store_project_create(struct store_conn *conn, const char *name, int64_t now,
                          struct store_project *ret_project, struct dc_err *err)
 {
@@ -332,6 +345,7 @@ int store_project_find_orphan(struct store_conn *conn, struct store_project *ret
 {
     static const char sql[] = "SELECT id FROM projects p WHERE NOT EXISTS"
                               " (SELECT 1 FROM members m WHERE m.project_id = p.id)"
+                              " AND p.id <> '" STORE_ANONYMOUS_PROJECT "'"
                               " ORDER BY id LIMIT 1";
     DC_AUTO(db_end) struct db_query *query = NULL;
     char id[DC_UUID_SIZE];

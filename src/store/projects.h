@@ -73,7 +73,13 @@ DC_MUST int store_project_rename(struct store_conn *conn, const char *id, const 
  * to is to end at Stripe (cancels.h). */
 DC_MUST int store_project_delete(struct store_conn *conn, const char *id, struct dc_err *err);
 
-/* The oldest project that has no member. DC_NOT_FOUND: none. */
+/* The project of runs without key and session: nobody's, and never billed. */
+#define STORE_ANONYMOUS_PROJECT "00000000-0000-7000-8000-000000000001"
+
+/* Makes it when it is not there. */
+DC_MUST int store_project_anonymous(struct store_conn *conn, int64_t now, struct dc_err *err);
+
+/* The oldest project, but for that one, that has no member. DC_NOT_FOUND: none. */
 DC_MUST int store_project_find_orphan(struct store_conn *conn, struct store_project *ret_project,
                                       struct dc_err *err);
 

@@ -1,6 +1,7 @@
 /* What a server does to the store besides serving: recovery at start, purging by the clock. */
 #include "store/runs.h"
 
+#include "store/shares.h"
 #include "store/store_internal.h"
 #include "store/usage_internal.h"
 
@@ -79,7 +80,8 @@ static int purge(struct store_conn *conn, int64_t before, int64_t now, int max_r
 {
     static const char sql_claims[] = "DELETE FROM idempotency WHERE created_at <= $1";
 
-    if (run_with_time(conn, sql_claims, now - STORE_CLAIM_NS, NULL, err) < 0)
+    if (run_with_time(conn, sql_claims, now - STORE_CLAIM_NS, NULL, err) < 0 ||
+        store_shares_purge(conn, now, err) < 0)
         return -err->code;
     return purge_runs(conn, before, max_runs, ret_runs, err);
 }

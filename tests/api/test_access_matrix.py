@@ -21,8 +21,8 @@ PROJECT = {
     "POST /api/run/{id}/cancel": ("developer", "run"),
     "GET /api/runs": ("viewer", "read"),
     "GET /api/usage": ("viewer", "read"),
-    "GET /api/usage/trends": ("viewer", "read"),
     "GET /api/limits": ("viewer", "read"),
+    "GET /api/usage/trends": ("viewer", "read"),
     "GET /api/billing": ("viewer", "read"),
     "POST /api/billing/checkout": ("admin", None),
     "POST /api/billing/portal": ("admin", None),
@@ -54,21 +54,25 @@ PROJECT = {
     "DELETE /api/projects/{id}/webhook": ("admin", None),
     "POST /api/projects/{id}/webhook/roll": ("admin", None),
     "POST /api/projects/{id}/webhook/test": ("admin", None),
+    "POST /api/shares": ("developer", None),
+    "GET /api/projects/{id}/shares": ("viewer", None),
 }
 # What belongs to a person who has signed in.
 PERSON = {
     "GET /auth/me", "DELETE /auth/me", "GET /auth/export", "POST /auth/logout", "GET /api/logout", "GET /auth/sessions",
     "DELETE /auth/sessions", "DELETE /auth/sessions/{id}", "GET /api/dashboard", "GET /api/projects", "POST /api/projects",
     "GET /api/invitations", "DELETE /api/invitations/{id}", "POST /api/invitations/{id}/accept", "GET /auth/audit",
+    "DELETE /api/shares/{id}",
 }
 # What everybody may ask, and is answered the same.
 OPEN = {
     "POST /auth/magic-link", "POST /auth/request", "GET /auth/verify", "POST /auth/verify", "POST /api/stripe/webhook",
     "GET /", "GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json",
-    "GET /api/server",
+    "GET /api/shares/{id}", "GET /api/server",
 }
 BODIES = {
     "POST /api/run": {"code": "print(1)", "lang": "python"},
+    "POST /api/shares": {"code": "print(1)", "lang": "python"},
     "POST /api/keys": {"name": "made"},
     "PATCH /api/keys/{id}": {"name": "changed"},
     "POST /api/keys/{id}/roll": {"overlapHours": 1},
@@ -95,6 +99,7 @@ TABLES = {
     "invitations": "id, project_id, email, role", "runs": "id, project_id, status, outcome",
     "api_keys": "id, project_id, name, revoked_at, rolled_to, expires_at", "users": "id, email",
     "webhooks": "project_id, url, secret", "audit": "id", "ledger": "run_id", "idempotency": "run_id",
+    "shares": "id, project_id", "audit": "id", "ledger": "run_id", "idempotency": "run_id",
 }
 
 
@@ -103,7 +108,7 @@ class Thing:
 
     count = itertools.count()
 
-    def __init__(self, owner, mark, member, with_run=False):
+    def __init__(self, owner, mark, member, with_run=False, with_share=True):
         self.mark = f"{mark}{next(self.count)}mark"
         self.project = owner.post("/api/projects", {"name": self.mark}).json()["project"]["id"]
         path = f"/api/projects/{self.project}"
@@ -117,6 +122,10 @@ class Thing:
         self.member = member
         set_role(owner.server, self.project, member, "developer")
         self.session = owner.me()["session"]["id"]
+        self.share = "6f1b3c1e-6d0c-4f6e-9c55-0c7f7e3b1a55"
+        if with_share:  # a person makes few in a minute
+            code = f"print('{self.mark}')"
+            self.share = owner.post("/api/shares", {"code": code, "lang": "python"}).json()["id"]
         self.run = "0193c2f0-6d1e-7a54-8a43-5f1f0e9d2b11"
         if with_run:
             code = f"print('{self.mark}')"
@@ -129,7 +138,8 @@ class Thing:
             subs = {"keys": below.key, "members": below.member, "invitations": below.invitation}
             path = path.replace("{id}", self.project)
             return path.replace("{sub}", subs.get(path.split("/")[4], "")) if "{sub}" in path else path
-        kinds = {"run": self.run, "keys": self.key, "sessions": self.session, "invitations": self.invitation}
+        kinds = {"run": self.run, "keys": self.key, "sessions": self.session, "invitations": self.invitation,
+                 "shares": self.share}
         return path.replace("{id}", kinds[path.split("/")[2]]) if "{id}" in path else path
 
 
@@ -281,7 +291,7 @@ def test_roles_on_every_operation(world, role):
         thing = world.mine
         may = ROLES.index(role) >= ROLES.index(least)
         if may and not operation.startswith("GET "):
-            thing = Thing(owner, "spent", world.ids["colleague"], with_run="cancel" in operation)
+            thing = Thing(owner, "spent", world.ids["colleague"], with_run="cancel" in operation, with_share=False)
         world.join(thing, role)
         before = state(world.server)
         answer = ask(person, operation, thing.fill(operation.split()[1]))

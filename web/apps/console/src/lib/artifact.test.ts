@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { baseName, bytesOf, imageType, kindOf, textOf } from './artifact'
+import { baseName, bytesOf, imageType, kindOf, readable, textOf } from './artifact'
 
 const file = (path: string, text: string) => ({ path, content: btoa(text), encoding: 'base64', size: text.length })
 
@@ -22,5 +22,10 @@ describe('artifacts', () => {
     expect(baseName('a/b/c.txt')).toBe('c.txt')
     expect(imageType('x.svg')).toBe('image/svg+xml')
     expect(imageType('.hidden')).toBe(null)
+  })
+  it('lays JSON out, and leaves alone what is none', () => {
+    expect(readable('a.json', '{"a":[1]}')).toBe('{\n  "a": [\n    1\n  ]\n}')
+    expect(readable('a.json', '{broken')).toBe('{broken')
+    expect(readable('a.txt', '{"a":1}')).toBe('{"a":1}')
   })
 })

@@ -20,6 +20,9 @@ const IMAGES: Record<string, string> = {
   svg: 'image/svg+xml',
 }
 
+/** Longer JSON is shown as it came: to lay it out would take longer than one wants to wait. */
+const JSON_MAX = 500_000
+
 const extensionOf = (path: string) => /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? ''
 
 export function bytesOf(file: LeftFile): Uint8Array<ArrayBuffer> {
@@ -49,6 +52,16 @@ export function kindOf(path: string, bytes: Uint8Array): ArtifactKind {
   if (imageType(path)) return 'image'
   if (textOf(bytes) === null) return 'binary'
   return ['csv', 'tsv'].includes(extensionOf(path)) ? 'table' : 'text'
+}
+
+/** JSON on lines of its own, where it is some and not huge; other text as it is. */
+export function readable(path: string, text: string): string {
+  if (extensionOf(path) !== 'json' || text.length > JSON_MAX) return text
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2)
+  } catch {
+    return text
+  }
 }
 
 export const baseName = (path: string) => path.slice(path.lastIndexOf('/') + 1)

@@ -56,7 +56,7 @@ export function readSandbox(value: unknown): Sandbox | null {
     stdin: text(value.stdin),
     args: strings(value.args),
     env: readEnv(value.env),
-    packages: strings(value.packages),
+    packages: strings(isObject(value.packages) ? value.packages.packages : value.packages),
     policy: readPolicy(value.policy),
     forkedFrom: typeof value.forkedFrom === 'string' ? value.forkedFrom : null,
   }
