@@ -98,7 +98,7 @@ TABLES = {
     "projects": "id, name, plan, suspended_at", "members": "project_id, user_id, role",
     "invitations": "id, project_id, email, role", "runs": "id, project_id, status, outcome",
     "api_keys": "id, project_id, name, revoked_at, rolled_to, expires_at", "users": "id, email",
-    "webhooks": "project_id, url, secret", "audit": "id", "ledger": "run_id", "idempotency": "run_id",
+    "webhooks": "project_id, url, secret",
     "shares": "id, project_id", "audit": "id", "ledger": "run_id", "idempotency": "run_id",
 }
 
