@@ -14,9 +14,9 @@ int accounts_open(const struct accounts_options *options, struct store_worker *w
 
     if (!accounts)
         return dc_fail(err, DC_KERNEL, ENOMEM, "accounts");
-    accounts->options = *options;
     accounts->worker = worker;
-    if (mail_transport_new(&accounts->options.mail, outbound, &accounts->transport, err) < 0)
+    accounts->outbound = outbound;
+    if (settings_new(options, outbound, &accounts->settings, err) < 0)
         return -err->code;
     *ret_accounts = dc_take(accounts);
     return 0;
@@ -34,11 +34,24 @@ void accounts_free(struct accounts *accounts)
 {
     if (!accounts)
         return;
-    mail_transport_free(accounts->transport);
+    settings_unref(accounts->settings);
     free(accounts);
 }
 
 const struct accounts_options *accounts_options(const struct accounts *accounts)
 {
-    return &accounts->options;
+    return &accounts->settings->options;
+}
+
+int accounts_change(struct accounts *accounts, const struct accounts_options *options,
+                    struct dc_err *err)
+{
+    struct settings *changed;
+
+    if (settings_new(options, accounts->outbound, &changed, err) < 0)
+        return -err->code;
+    settings_unref(accounts->settings);
+    accounts->settings = changed;
+    accounts_mail_wake(accounts); /* more may leave at once than before */
+    return 0;
 }

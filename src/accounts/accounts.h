@@ -42,11 +42,14 @@ struct mail_options {
     bool smtp_plain; /* no TLS: to this machine */
 };
 
-/* Strings are borrowed until accounts_free. */
+enum { MAILS_AT_ONCE_MAX = 32 };
+
+/* Strings are copied by accounts_open and accounts_change. */
 struct accounts_options {
     struct mail_options mail;
-    const char *app_name; /* in mails and pages */
-    const char *app_url;  /* "https://docle.example.com", no slash at the end */
+    uint32_t mails_at_once; /* 1..MAILS_AT_ONCE_MAX, to different people */
+    const char *app_name;   /* in mails and pages */
+    const char *app_url;    /* "https://docle.example.com", no slash at the end */
     enum signup signup;
     const char *domains;   /* as email_in_domains */
     const char *operators; /* addresses that may sign in whatever signup says, as operators; "" */
@@ -55,6 +58,8 @@ struct accounts_options {
     uint32_t link_minutes;      /* life of a link, and the window */
     uint32_t session_days;
     uint32_t invitation_days;
+    uint32_t invitations_per_email;   /* within a day, of all projects; 0: no limit */
+    uint32_t invitations_per_project; /* likewise, to whomever */
 };
 
 /* worker, outbound: borrowed until accounts_free. */
@@ -65,7 +70,13 @@ void accounts_stop(struct accounts *accounts); /* accepts NULL */
 void accounts_free(struct accounts *accounts); /* accepts NULL */
 DC_AUTO_DEFINE(struct accounts *, accounts_free)
 
+/* In force now: valid until the loop goes on. */
 const struct accounts_options *accounts_options(const struct accounts *accounts);
+
+/* Other settings from now on; what is under way ends under the old ones. DC_INVALID: they do not
+ * hang together, and nothing has changed. On the loop. */
+DC_MUST int accounts_change(struct accounts *accounts, const struct accounts_options *options,
+                            struct dc_err *err);
 
 /* In a task: sends what is in the outbox until accounts_stop. */
 void accounts_mail_run(void *accounts);

@@ -3,16 +3,19 @@
 #define DOCLE_ACCOUNTS_INTERNAL_H
 
 #include "accounts/accounts.h"
-#include "accounts/mail.h"
+#include "accounts/settings.h"
 #include "runs/await.h"
 #include "store/links.h"
 
 struct accounts {
-    struct accounts_options options;
+    struct settings *settings; /* in force */
     struct store_worker *worker;
-    struct mail_transport *transport;
+    struct outbound *outbound;
     struct await_flag wake;
     int64_t mail_due; /* wall clock; when the outbox is to be looked at next */
+    /* Mails that are leaving: no second one goes to the same recipient meanwhile. */
+    char leaving[MAILS_AT_ONCE_MAX][STORE_EMAIL_SIZE];
+    uint32_t leaving_count;
     bool stopping;
 };
 

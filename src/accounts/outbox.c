@@ -1,7 +1,9 @@
 /*
- * Mails leave one after another from the outbox in the store. Before an attempt the time of the
- * next one is written, so that a crash repeats a mail and never loses it; each attempt at a sign-in
- * link has a token of its own, which exists nowhere but in that mail.
+ * Mails leave from the outbox in the store, a few at once, so that a slow server of one delays
+ * nobody else's; to one recipient one after another. One task looks, each mail has a task of its
+ * own. Before an attempt the time of the next one is written, so that a crash repeats a mail and
+ * never loses it; each attempt at a sign-in link has a token of its own, which exists nowhere but
+ * in that mail. An attempt ends under the settings it began with.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "net/task.h"
 #include "store/members.h"
 #include "store/outbox.h"
 
@@ -38,7 +41,11 @@ static int64_t patience_s(int64_t attempts)
 }
 
 struct taking {
-    const struct accounts_options *options;
+    struct accounts *accounts;
+    struct settings *settings;                      /* a reference */
+    char busy[MAILS_AT_ONCE_MAX][STORE_EMAIL_SIZE]; /* recipients of what is leaving */
+    uint32_t busy_count;
+    char token[TOKEN_SIZE];
     struct store_mail mail;
     struct store_link link;
     struct store_invitation invitation;
@@ -61,8 +68,8 @@ static int read_subject(struct store_conn *conn, struct taking *taking, bool *re
         found = store_link_get(conn, taking->mail.subject_id, &taking->link, err);
         *ret_good = found == 0 && !taking->link.used_at && taking->link.expires_at > taking->now;
         if (*ret_good)
-            found =
-                signin_gets_mail(taking->options, conn, &taking->link, taking->now, ret_good, err);
+            found = signin_gets_mail(&taking->settings->options, conn, &taking->link, taking->now,
+                                     ret_good, err);
     } else if (taking->mail.kind == STORE_MAIL_BUDGET) {
         found = budget_mail_read(conn, taking->mail.subject_id, taking->mail.recipient,
                                  &taking->budget.notice, ret_good, err);
@@ -89,7 +96,7 @@ static int run_take(struct store_conn *conn, void *arg, struct dc_err *err)
     if (budget_mail_queue(conn, taking->now, &more, err) < 0)
         return -err->code;
     taking->next = more ? taking->now : taking->now + LOOK_S * DC_NS_PER_S;
-    found = store_mail_next(conn, mail, err);
+    found = store_mail_next(conn, taking->busy, taking->busy_count, mail, err);
     if (found < 0)
         return found == -DC_NOT_FOUND ? 0 : found;
     if (mail->due_at < taking->next)
@@ -111,8 +118,7 @@ static int run_take(struct store_conn *conn, void *arg, struct dc_err *err)
 
 /* --- words ----------------------------------------------------------------------------------- */
 
-static int deliver(struct accounts *accounts, const struct taking *taking,
-                   const struct mail_words *words, struct dc_err *err)
+static int deliver(const struct taking *taking, const struct mail_words *words, struct dc_err *err)
 {
     DC_AUTO(dc_buf_release) struct dc_buf text = {0};
     DC_AUTO(dc_buf_release) struct dc_buf html = {0};
@@ -124,7 +130,7 @@ static int deliver(struct accounts *accounts, const struct taking *taking,
     mail_print_html(words, &html);
     if (text.failed || html.failed)
         return dc_fail(err, DC_KERNEL, 0, "a mail does not fit into memory");
-    result = mail_transport_send(accounts->transport,
+    result = mail_transport_send(taking->settings->transport,
                                  &(struct mail){.id = taking->mail.id,
                                                 .recipient = taking->mail.recipient,
                                                 .subject = words->title,
@@ -137,10 +143,9 @@ static int deliver(struct accounts *accounts, const struct taking *taking,
     return result;
 }
 
-static int send_signin(struct accounts *accounts, const struct taking *taking, const char *token,
-                       struct dc_err *err)
+static int send_signin(const struct taking *taking, struct dc_err *err)
 {
-    const struct accounts_options *options = &accounts->options;
+    const struct accounts_options *options = &taking->settings->options;
     char title[LINE_MAX_BYTES];
     char first[LINE_MAX_BYTES];
     char link[LINK_MAX_BYTES];
@@ -152,8 +157,8 @@ static int send_signin(struct accounts *accounts, const struct taking *taking, c
                    "within %u minutes, in the browser that asked for it; elsewhere it asks for the "
                    "code that is shown there.",
                    options->app_name, taking->mail.recipient, options->link_minutes);
-    (void)snprintf(link, sizeof(link), "%s/auth/verify?token=%s", options->app_url, token);
-    result = deliver(accounts, taking,
+    (void)snprintf(link, sizeof(link), "%s/auth/verify?token=%s", options->app_url, taking->token);
+    result = deliver(taking,
                      &(struct mail_words){
                          .title = title,
                          .lines = {first},
@@ -167,10 +172,9 @@ static int send_signin(struct accounts *accounts, const struct taking *taking, c
     return result;
 }
 
-static int send_invitation(struct accounts *accounts, const struct taking *taking,
-                           struct dc_err *err)
+static int send_invitation(const struct taking *taking, struct dc_err *err)
 {
-    const struct accounts_options *options = &accounts->options;
+    const struct accounts_options *options = &taking->settings->options;
     const struct store_invitation *invitation = &taking->invitation;
     char title[LINE_MAX_BYTES];
     char first[LINE_MAX_BYTES * 2];
@@ -184,7 +188,7 @@ static int send_invitation(struct accounts *accounts, const struct taking *takin
     (void)snprintf(second, sizeof(second), "Sign in with this address, %s, to accept or decline.",
                    invitation->email);
     (void)snprintf(link, sizeof(link), "%s/login", options->app_url);
-    return deliver(accounts, taking,
+    return deliver(taking,
                    &(struct mail_words){
                        .title = title,
                        .lines = {first, second},
@@ -211,28 +215,27 @@ static int run_end(struct store_conn *conn, void *arg, struct dc_err *err)
                          : store_mail_remove(conn, ending->id, err);
 }
 
-static int send_mail(struct accounts *accounts, struct taking *taking, const char *token,
-                     struct dc_err *err)
+static int send_mail(struct taking *taking, struct dc_err *err)
 {
+    const struct accounts_options *options = &taking->settings->options;
     struct mail_words words;
 
     if (taking->mail.kind == STORE_MAIL_SIGNIN)
-        return send_signin(accounts, taking, token, err);
+        return send_signin(taking, err);
     if (taking->mail.kind == STORE_MAIL_INVITATION)
-        return send_invitation(accounts, taking, err);
+        return send_invitation(taking, err);
     words = taking->mail.kind == STORE_MAIL_INCIDENT
-                ? incident_mail_words(&taking->incident, accounts->options.app_name,
-                                      accounts->options.app_url)
-                : budget_mail_words(&taking->budget, accounts->options.app_url);
-    return deliver(accounts, taking, &words, err);
+                ? incident_mail_words(&taking->incident, options->app_name, options->app_url)
+                : budget_mail_words(&taking->budget, options->app_url);
+    return deliver(taking, &words, err);
 }
 
-static void attempt(struct accounts *accounts, struct taking *taking, const char *token)
+static void attempt(struct taking *taking)
 {
     struct ending ending = {.id = taking->mail.id};
     struct dc_err failure = {0};
     struct dc_err err;
-    int sent = send_mail(accounts, taking, token, &failure);
+    int sent = send_mail(taking, &failure);
     bool final = sent == -DC_INVALID || sent == -DC_DENIED;
 
     if (sent < 0)
@@ -240,37 +243,93 @@ static void attempt(struct accounts *accounts, struct taking *taking, const char
                    final ? "it is given up" : "it is tried again");
     if (sent < 0 && !final)
         ending.error = failure.text;
-    if (await_store(accounts->worker, AWAIT_WRITE, run_end, &ending, &err) < 0)
+    if (await_store(taking->accounts->worker, AWAIT_WRITE, run_end, &ending, &err) < 0)
         dc_log_err(DC_LOG_ERROR, taking->mail.id, &err, "the outbox could not be written");
+}
+
+static void taking_free(struct taking *taking)
+{
+    if (!taking)
+        return;
+    settings_unref(taking->settings);
+    dc_wipe(taking->token, sizeof(taking->token));
+    free(taking);
+}
+DC_AUTO_DEFINE(struct taking *, taking_free)
+
+/* The recipient is not busy any more; the last place takes the empty one. */
+static void end_leaving(struct accounts *accounts, const char *recipient)
+{
+    for (uint32_t i = 0; i < accounts->leaving_count; i++)
+        if (strcmp(accounts->leaving[i], recipient) == 0) {
+            memmove(accounts->leaving[i], accounts->leaving[--accounts->leaving_count],
+                    sizeof(accounts->leaving[i]));
+            break;
+        }
+    accounts_mail_wake(accounts);
+}
+
+/* A mail's own task; takes the taking. */
+static void leave(void *arg)
+{
+    DC_AUTO(taking_free) struct taking *taking = arg;
+
+    attempt(taking);
+    end_leaving(taking->accounts, taking->mail.recipient);
+}
+
+static void start_leaving(struct accounts *accounts, struct taking *taking)
+{
+    struct dc_err err;
+
+    memcpy(accounts->leaving[accounts->leaving_count++], taking->mail.recipient,
+           sizeof(taking->mail.recipient));
+    if (task_start(task_loop(task_self()), leave, taking, &err) == 0)
+        return;
+    dc_log_err(DC_LOG_ERROR, taking->mail.id, &err, "a mail could not be sent; it is tried again");
+    end_leaving(accounts, taking->mail.recipient);
+    taking_free(taking);
 }
 
 /* One look at the outbox. */
 static void look(struct accounts *accounts)
 {
-    struct taking taking = {.options = &accounts->options, .now = dc_wall_now()};
-    char token[TOKEN_SIZE];
-    struct dc_err err;
+    DC_AUTO(taking_free) struct taking *taking = calloc(1, sizeof(*taking));
+    int64_t now = dc_wall_now();
+    struct dc_err err = {.code = DC_KERNEL, .text = "no memory"};
 
-    token_make(TOKEN_LINK, token, taking.hash);
     accounts->mail_due = INT64_MAX; /* before: what is put in meanwhile shows */
-    if (await_store(accounts->worker, AWAIT_WRITE, run_take, &taking, &err) < 0) {
+    if (taking) {
+        taking->accounts = accounts;
+        taking->settings = settings_ref(accounts->settings);
+        taking->now = now;
+        taking->busy_count = accounts->leaving_count;
+        memcpy(taking->busy, accounts->leaving, sizeof(taking->busy));
+        token_make(TOKEN_LINK, taking->token, taking->hash);
+    }
+    if (!taking || await_store(accounts->worker, AWAIT_WRITE, run_take, taking, &err) < 0) {
         dc_log_err(DC_LOG_ERROR, NULL, &err, "the outbox could not be read");
-        accounts->mail_due = taking.now + PAUSE_S * DC_NS_PER_S;
+        accounts->mail_due = now + PAUSE_S * DC_NS_PER_S;
         return;
     }
-    if (taking.next < accounts->mail_due)
-        accounts->mail_due = taking.next;
-    if (taking.due)
-        attempt(accounts, &taking, token);
-    dc_wipe(token, sizeof(token));
+    if (taking->next < accounts->mail_due)
+        accounts->mail_due = taking->next;
+    if (taking->due)
+        start_leaving(accounts, dc_take(taking));
+}
+
+static bool may_look(const struct accounts *accounts)
+{
+    return accounts->mail_due <= dc_wall_now() &&
+           accounts->leaving_count < accounts->settings->options.mails_at_once;
 }
 
 void accounts_mail_run(void *arg)
 {
     struct accounts *accounts = arg;
 
-    while (!accounts->stopping) {
-        if (accounts->mail_due <= dc_wall_now())
+    while (!accounts->stopping || accounts->leaving_count) {
+        if (!accounts->stopping && may_look(accounts))
             look(accounts);
         else
             await_flag_wait(&accounts->wake);
@@ -279,7 +338,7 @@ void accounts_mail_run(void *arg)
 
 void accounts_tick(struct accounts *accounts)
 {
-    if (accounts->mail_due <= dc_wall_now())
+    if (may_look(accounts))
         await_flag_set(&accounts->wake);
 }
 

@@ -41,7 +41,7 @@ static int may_sign_up(const struct accounts_options *options, struct store_conn
 /* --- asking ---------------------------------------------------------------------------------- */
 
 struct asking {
-    struct accounts *accounts;
+    const struct settings *settings;
     const struct signin_asker *asker;
     struct signin_asked *asked;
     int64_t now;
@@ -59,7 +59,7 @@ static uint32_t seconds_left(int64_t first, int64_t window, int64_t now)
 /* Counted in the store: exact, and a restart forgives nothing. */
 static int check_limits(const struct asking *asking, struct store_conn *conn, struct dc_err *err)
 {
-    const struct accounts_options *options = &asking->accounts->options;
+    const struct accounts_options *options = &asking->settings->options;
     int64_t window = (int64_t)options->link_minutes * MINUTE_S * DC_NS_PER_S;
     struct store_link_counts counts = {0};
     uint32_t wait = 0;
@@ -84,13 +84,13 @@ static int check_limits(const struct asking *asking, struct store_conn *conn, st
 static int judge_leads(const struct asking *asking, struct store_conn *conn, bool *ret_leads,
                        struct dc_err *err)
 {
-    const struct accounts *accounts = asking->accounts;
+    const struct settings *settings = asking->settings;
     bool led;
 
     if (store_users_led(conn, &led, err) < 0)
         return -err->code;
-    *ret_leads = !led && (asking->asker->local || mail_transport_is_console(accounts->transport) ||
-                          email_in_list(asking->asker->email, accounts->options.operators));
+    *ret_leads = !led && (asking->asker->local || mail_transport_is_console(settings->transport) ||
+                          email_in_list(asking->asker->email, settings->options.operators));
     return 0;
 }
 
@@ -116,7 +116,7 @@ static int run_ask(struct store_conn *conn, void *arg, struct dc_err *err)
         memcpy(link.browser_hash, asker->browser_hash, sizeof(link.browser_hash));
     link.created_at = asking->now;
     link.expires_at =
-        asking->now + (int64_t)asking->accounts->options.link_minutes * MINUTE_S * DC_NS_PER_S;
+        asking->now + (int64_t)asking->settings->options.link_minutes * MINUTE_S * DC_NS_PER_S;
     if (store_link_create(conn, &link, err) < 0)
         return -err->code;
     return store_mail_add(conn, STORE_MAIL_SIGNIN, link.email, link.id, asking->now, err);
@@ -125,7 +125,8 @@ static int run_ask(struct store_conn *conn, void *arg, struct dc_err *err)
 int signin_ask(struct accounts *accounts, const struct signin_asker *asker,
                struct signin_asked *ret_asked, struct dc_err *err)
 {
-    struct asking asking = {accounts, asker, ret_asked, dc_wall_now()};
+    DC_AUTO(settings_unref) struct settings *settings = settings_ref(accounts->settings);
+    struct asking asking = {settings, asker, ret_asked, dc_wall_now()};
 
     *ret_asked = (struct signin_asked){0};
     code_make(ret_asked->code);
@@ -153,7 +154,7 @@ int signin_gets_mail(const struct accounts_options *options, struct store_conn *
 
 struct using
 {
-    struct accounts *accounts;
+    const struct settings *settings;
     const struct signin_use *use;
     struct signin_used *used;
     struct store_link link;
@@ -246,7 +247,7 @@ static int provide_project(const struct using *using, struct store_conn *conn, b
 static int provide_user(const struct using *using, struct store_conn *conn, bool *ret_may,
                         struct dc_err *err)
 {
-    const struct accounts_options *options = &using->accounts->options;
+    const struct accounts_options *options = &using->settings->options;
     const struct store_link *link = &using->link;
     struct store_user *user = &using->used->user;
     int found = store_user_find(conn, link->email, user, err);
@@ -343,14 +344,15 @@ static int run_use(struct store_conn *conn, void *arg, struct dc_err *err)
         return 0;
     }
     used->expires_at =
-        using->now + (int64_t) using->accounts->options.session_days * DAY_S * DC_NS_PER_S;
+        using->now + (int64_t) using->settings->options.session_days * DAY_S * DC_NS_PER_S;
     return open_session(using, conn, err);
 }
 
 int signin_use(struct accounts *accounts, const struct signin_use *use,
                struct signin_used *ret_used, struct dc_err *err)
 {
-    struct using using = {.accounts = accounts, .use = use, .used = ret_used, .now = dc_wall_now()};
+    DC_AUTO(settings_unref) struct settings *settings = settings_ref(accounts->settings);
+    struct using using = {.settings = settings, .use = use, .used = ret_used, .now = dc_wall_now()};
     char token[TOKEN_SIZE];
 
     token_make(TOKEN_SESSION, token, using.session_hash);
@@ -369,7 +371,8 @@ static int run_look(struct store_conn *conn, void *arg, struct dc_err *err)
 int signin_look(struct accounts *accounts, const struct signin_use *use,
                 struct signin_used *ret_used, struct dc_err *err)
 {
-    struct using using = {.accounts = accounts, .use = use, .used = ret_used, .now = dc_wall_now()};
+    DC_AUTO(settings_unref) struct settings *settings = settings_ref(accounts->settings);
+    struct using using = {.settings = settings, .use = use, .used = ret_used, .now = dc_wall_now()};
 
     if (await_store(accounts->worker, AWAIT_READ, run_look, &using, err) < 0)
         return dc_context(err, "look at a sign-in link");

@@ -422,6 +422,16 @@ static void keep_price(void *arg)
         dc_log_err(DC_LOG_ERROR, NULL, &err, "the price could not be written into the book");
 }
 
+int app_set_accounts(struct app *app, const struct accounts_options *options, uint32_t history_days,
+                     struct dc_err *err)
+{
+    if (accounts_change(app->accounts, options, err) < 0)
+        return -err->code;
+    app->options.accounts = *accounts_options(app->accounts);
+    app->options.history_days = history_days;
+    return 0;
+}
+
 void app_set_limits(struct app *app, const struct run_limits *limits,
                     const struct admission_share *share, const struct app_rates *rates,
                     const struct plan_limits *plans, const struct store_price *price)

@@ -87,7 +87,7 @@ struct app_options {
 
     /* Called once on the loop when runs can be accepted for the first time. Optional. */
     void (*ready)(void *context);
-    /* SIGHUP arrived: read the configuration again and call app_set_limits. Optional. */
+    /* SIGHUP arrived: read the configuration again and call app_set_…. Optional. */
     void (*reload)(struct app *app, void *context);
     void *context;
 };
@@ -108,6 +108,11 @@ DC_MUST int app_serve(struct app *app, struct dc_err *err);
 
 /* Ends app_serve as SIGTERM does. On the loop's thread. */
 void app_drain(struct app *app);
+
+/* New settings of accounts and mails, and days that runs are kept. DC_INVALID: they do not hang
+ * together, and nothing has changed. On the loop's thread. */
+DC_MUST int app_set_accounts(struct app *app, const struct accounts_options *options,
+                             uint32_t history_days, struct dc_err *err);
 
 /* New ceilings, caps and rates for requests that come from now on. On the loop's thread. */
 void app_set_limits(struct app *app, const struct run_limits *limits,

@@ -30,6 +30,9 @@ struct member_change {
     struct store_invitation *invitations;
     size_t count;
     char id[DC_UUID_SIZE];
+    int64_t days;                    /* that an invitation waits */
+    uint32_t per_email, per_project; /* invitations of a day; 0: no limit */
+    int64_t retry_after_s;           /* not 0: too many, and nothing was done */
 };
 
 /* --- members --------------------------------------------------------------------------------- */
@@ -245,11 +248,35 @@ static int check_invitation(struct store_conn *conn, struct member_change *chang
     return 0;
 }
 
+static int64_t wait_s(int64_t used, uint32_t limit, int64_t first, int64_t now)
+{
+    if (!limit || used < limit)
+        return 0;
+    return DAY_S - (now - first) / DC_NS_PER_S + 1;
+}
+
+/* Nobody gets the same mail again and again by invitations that are withdrawn and made anew. */
+static int check_rate(struct store_conn *conn, struct member_change *change, struct dc_err *err)
+{
+    int64_t now = change->call->begun_ns;
+    struct store_invitation_counts counts;
+    int64_t other;
+
+    if (store_invitation_count(conn, change->call->project_id, change->email,
+                               now - (int64_t)DAY_S * DC_NS_PER_S, &counts, err) < 0)
+        return -err->code;
+    change->retry_after_s = wait_s(counts.by_email, change->per_email, counts.first_email, now);
+    other = wait_s(counts.by_project, change->per_project, counts.first_project, now);
+    if (other > change->retry_after_s)
+        change->retry_after_s = other;
+    return 0;
+}
+
 static int run_invite(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     struct member_change *change = arg;
     const struct call *call = change->call;
-    int64_t days = call->app->options.accounts.invitation_days;
+    int64_t days = change->days;
     struct store_invitation_new made = {
         .project_id = call->project_id,
         .email = change->email,
@@ -260,8 +287,11 @@ static int run_invite(struct store_conn *conn, void *arg, struct dc_err *err)
     };
     char target[STORE_TARGET_SIZE];
 
-    if (check_invitation(conn, change, err) < 0 ||
-        store_invitation_create(conn, &made, change->id, err) < 0 ||
+    if (check_invitation(conn, change, err) < 0 || check_rate(conn, change, err) < 0)
+        return -err->code;
+    if (change->retry_after_s)
+        return 0;
+    if (store_invitation_create(conn, &made, change->id, err) < 0 ||
         store_mail_add(conn, STORE_MAIL_INVITATION, change->email, change->id, call->begun_ns,
                        err) < 0)
         return -err->code;
@@ -269,11 +299,30 @@ static int run_invite(struct store_conn *conn, void *arg, struct dc_err *err)
     return change_audit(call, conn, call->project_id, "invitation.create", target, err);
 }
 
+static void fail_too_many(struct call *call, int64_t seconds)
+{
+    char extra[48];
+
+    (void)snprintf(extra, sizeof(extra), ",\"retry_after\":%lld", (long long)seconds);
+    call_fail(call, &(struct call_error){.status = 429,
+                                         .error = "Too many invitations",
+                                         .code = "too_many_invitations",
+                                         .message = "This address, or this project, had its "
+                                                    "invitations of a day; withdrawn ones count. "
+                                                    "Try again later.",
+                                         .extra = extra,
+                                         .retry_after_s = (uint32_t)seconds});
+}
+
 void route_invite(struct call *call)
 {
     DC_AUTO(body_release) struct body body = {0};
     DC_AUTO(dc_buf_release) struct dc_buf answer = {0};
-    struct member_change change = {.call = call};
+    const struct accounts_options *options = &call->app->options.accounts;
+    struct member_change change = {.call = call,
+                                   .days = options->invitation_days,
+                                   .per_email = options->invitations_per_email,
+                                   .per_project = options->invitations_per_project};
     const char *email;
 
     if (!body_read(call, &body))
@@ -284,6 +333,10 @@ void route_invite(struct call *call)
     read_role(&body, &change.role);
     if (body_fail(call, &body) || !change_run(call, run_invite, &change, "Project not found"))
         return;
+    if (change.retry_after_s) {
+        fail_too_many(call, change.retry_after_s);
+        return;
+    }
     accounts_mail_wake(call->app->accounts);
     dc_buf_init(&answer, LIST_MAX_BYTES);
     (void)dc_buf_printf(&answer, "{\"message\":\"Invitation sent\",\"id\":\"%s\"}", change.id);

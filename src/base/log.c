@@ -12,7 +12,7 @@
 enum { LINE_MAX_BYTES = 16384 };
 
 static const char *log_process = "docle";
-static enum dc_log_level log_threshold = DC_LOG_INFO;
+static _Atomic enum dc_log_level log_threshold = DC_LOG_INFO; /* threads log too */
 
 void dc_log_setup(const char *process, enum dc_log_level threshold)
 {

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ struct server {
     struct ui_files ui; /* of a folder; zeros: the program's */
     struct run_network_limits network;
     struct app *app;
+    struct config current; /* as last reloaded; empty before */
     struct notify notify;
     char host[64];
 };
@@ -147,19 +149,72 @@ static int fill_price(const struct config *config, struct store_price *price, st
     return 0;
 }
 
-/* Says which new values need a restart. */
-static void compare_settings(const struct config *old, const struct config *new)
+static void fill_accounts(const struct config *config, struct accounts_options *options)
+{
+    *options = (struct accounts_options){
+        .mail = {.from = config_text(config, CONFIG_MAIL_FROM),
+                 .resend_key = config_text(config, CONFIG_RESEND_API_KEY),
+                 .resend_url = config_text(config, CONFIG_RESEND_URL),
+                 .smtp_url = config_text(config, CONFIG_SMTP_URL),
+                 .smtp_user = config_text(config, CONFIG_SMTP_USER),
+                 .smtp_password = config_text(config, CONFIG_SMTP_PASSWORD),
+                 .smtp_plain = config_number(config, CONFIG_SMTP_PLAIN) != 0},
+        .mails_at_once = config_number(config, CONFIG_MAIL_AT_ONCE),
+        .app_name = config_text(config, CONFIG_APP_NAME),
+        .app_url = config_text(config, CONFIG_APP_URL),
+        .signup = (enum signup)config_number(config, CONFIG_AUTH_SIGNUP),
+        .domains = config_text(config, CONFIG_AUTH_DOMAINS),
+        .operators = config_text(config, CONFIG_AUTH_OPERATORS),
+        .links_per_address = config_number(config, CONFIG_AUTH_LINKS_PER_CLIENT),
+        .links_per_email = config_number(config, CONFIG_AUTH_LINKS_PER_ADDRESS),
+        .link_minutes = config_number(config, CONFIG_AUTH_LINK_MINUTES),
+        .session_days = config_number(config, CONFIG_AUTH_SESSION_DAYS),
+        .invitation_days = config_number(config, CONFIG_AUTH_INVITATION_DAYS),
+        .invitations_per_email = config_number(config, CONFIG_AUTH_INVITATIONS_PER_ADDRESS),
+        .invitations_per_project = config_number(config, CONFIG_AUTH_INVITATIONS_PER_PROJECT),
+    };
+}
+
+/* Links on a console that nobody reads, or that somebody reads who should not, are a mistake in
+ * production unless the operator means it. */
+static int check_mail(const struct config *config, struct dc_err *err)
+{
+    enum { AUTO, YES, NO };
+    bool production = config_number(config, CONFIG_ENVIRONMENT) != 0;
+    uint32_t console = config_number(config, CONFIG_MAIL_CONSOLE);
+
+    if (production && strncasecmp(config_text(config, CONFIG_APP_URL), "https://", 8) != 0)
+        dc_log(DC_LOG_WARN,
+               "app.url is no https:// address: whoever is on the way can read cookies "
+               "and keys, and cookies are not marked Secure");
+    if (*config_text(config, CONFIG_RESEND_API_KEY) || *config_text(config, CONFIG_SMTP_URL) ||
+        console == YES || (console == AUTO && !production))
+        return 0;
+    return dc_fail(err, DC_INVALID, 0,
+                   "no way out for mails: set resend.api_key or smtp.url, and mail.from; or "
+                   "mail.console to yes, to print sign-in links on standard output");
+}
+
+/* Says what is new, and which new values need a restart. first: as at the start; old: before this
+ * reload. */
+static void compare_settings(const struct config *first, const struct config *old,
+                             const struct config *new)
 {
     for (unsigned i = 0; i < CONFIG_KEYS; i++) {
         enum config_id id = (enum config_id)i;
+        const char *name = config_keys[id].name;
+        bool secret = config_keys[id].type == CONFIG_SECRET;
 
-        if (config_keys[id].type == CONFIG_SECRET || !config_changed(old, new, id))
-            continue;
-        if (config_keys[id].reload)
-            dc_log(DC_LOG_INFO, "%s is now %s", config_keys[id].name, config_text(new, id));
-        else
-            dc_log(DC_LOG_WARN, "%s changed; it takes effect at the next start",
-                   config_keys[id].name);
+        if (config_keys[id].reload && new->kept[id])
+            dc_log(DC_LOG_WARN,
+                   "the file of %s is out of the server's reach; it stays as it was "
+                   "until the next start",
+                   name);
+        else if (!config_keys[id].reload && config_changed(first, new, id))
+            dc_log(DC_LOG_WARN, "%s changed; it takes effect at the next start", name);
+        else if (config_keys[id].reload && config_changed(old, new, id))
+            dc_log(DC_LOG_INFO, secret ? "%s is changed" : "%s is now %s", name,
+                   config_text(new, id));
     }
 }
 
@@ -171,39 +226,74 @@ static int take_nothing(void *context, int option, const char *value, struct dc_
     return dc_fail(err, DC_BUG, 0, "docle serve has no options but settings");
 }
 
-/* SIGHUP. A mistake in the file leaves all as it is. */
-static void on_reload(struct app *app, void *context)
+static const struct config *current_config(const struct server *server)
 {
-    struct server *server = context;
+    return server->current.values[0].text ? &server->current : &server->call->config;
+}
+
+static int read_again(struct server *server, struct config *ret_config, struct dc_err *err)
+{
     struct cli_call call = {
         .command = server->call->command, .argc = server->argc, .argv = server->argv};
-    DC_AUTO(config_release) struct config config = {0};
+    int result;
+
+    config_init(&call.config);
+    call.config.before = current_config(server);
+    result = cli_parse(&call, take_nothing, NULL, err);
+    *ret_config = call.config;
+    ret_config->before = NULL;
+    return result;
+}
+
+static void take_limits(struct server *server, struct app *app, const struct config *config,
+                        const struct store_price *price)
+{
     struct run_limits limits;
     struct admission_share share;
     struct app_rates rates;
     struct plan_limits plans;
+
+    fill_limits(config, &server->network, &limits);
+    if (!config_number(&server->call->config, CONFIG_NETWORK_ENABLED))
+        limits.network = NULL; /* no relay was started */
+    fill_share(config, &share);
+    fill_rates(config, &rates);
+    fill_plans(config, billing_setup_mode(&server->call->config), &plans);
+    app_set_limits(app, &limits, &share, &rates, &plans, price);
+}
+
+/* SIGHUP. A mistake in the file leaves all as it is. */
+static void on_reload(struct app *app, void *context)
+{
+    struct server *server = context;
+    DC_AUTO(config_release) struct config config = {0};
+    struct accounts_options accounts;
     struct store_price price;
     struct dc_err err;
-    int result;
+    int result = read_again(server, &config, &err);
 
-    config_init(&call.config);
-    call.config.skip_secrets = true; /* they may be out of our reach by now, and are not reloaded */
-    result = cli_parse(&call, take_nothing, NULL, &err);
-    config = call.config;
     if (result == 0)
         result = fill_price(&config, &price, &err);
+    if (result == 0)
+        result = check_mail(&config, &err);
+    if (result == 0) {
+        fill_accounts(&config, &accounts);
+        /* Links, cookies and what Stripe sends people back to have to agree. */
+        accounts.app_url = config_text(&server->call->config, CONFIG_APP_URL);
+        result =
+            app_set_accounts(app, &accounts, config_number(&config, CONFIG_HISTORY_DAYS), &err);
+    }
     if (result < 0) {
         dc_log_err(DC_LOG_ERROR, NULL, &err, "the settings stay as they were");
         return;
     }
-    compare_settings(&server->call->config, &config);
-    fill_limits(&config, &server->network, &limits);
-    if (!config_number(&server->call->config, CONFIG_NETWORK_ENABLED))
-        limits.network = NULL; /* no relay was started */
-    fill_share(&config, &share);
-    fill_rates(&config, &rates);
-    fill_plans(&config, billing_setup_mode(&server->call->config), &plans);
-    app_set_limits(app, &limits, &share, &rates, &plans, &price);
+    compare_settings(&server->call->config, current_config(server), &config);
+    dc_log_setup("docle-server", (enum dc_log_level)config_number(&config, CONFIG_LOG_LEVEL));
+    take_limits(server, app, &config, &price);
+    config_release(&server->current);
+    server->current = config;
+    config_init(&config);
+    dc_log(DC_LOG_INFO, "the settings were read again");
 }
 
 static void on_ready(void *context)
@@ -237,26 +327,6 @@ static int open_app(struct server *server, const char *database, struct dc_err *
         .packages_warm = config_text(config, CONFIG_PACKAGES_WARM),
         .packages_warm_sets = server->plan.options.warm_sets,
         .packages_prepared_sets = server->plan.options.prepared_sets,
-        .accounts =
-            {
-                .mail = {.from = config_text(config, CONFIG_MAIL_FROM),
-                         .resend_key = config_text(config, CONFIG_RESEND_API_KEY),
-                         .resend_url = config_text(config, CONFIG_RESEND_URL),
-                         .smtp_url = config_text(config, CONFIG_SMTP_URL),
-                         .smtp_user = config_text(config, CONFIG_SMTP_USER),
-                         .smtp_password = config_text(config, CONFIG_SMTP_PASSWORD),
-                         .smtp_plain = config_number(config, CONFIG_SMTP_PLAIN) != 0},
-                .app_name = config_text(config, CONFIG_APP_NAME),
-                .app_url = config_text(config, CONFIG_APP_URL),
-                .signup = (enum signup)config_number(config, CONFIG_AUTH_SIGNUP),
-                .domains = config_text(config, CONFIG_AUTH_DOMAINS),
-                .operators = config_text(config, CONFIG_AUTH_OPERATORS),
-                .links_per_address = config_number(config, CONFIG_AUTH_LINKS_PER_CLIENT),
-                .links_per_email = config_number(config, CONFIG_AUTH_LINKS_PER_ADDRESS),
-                .link_minutes = config_number(config, CONFIG_AUTH_LINK_MINUTES),
-                .session_days = config_number(config, CONFIG_AUTH_SESSION_DAYS),
-                .invitation_days = config_number(config, CONFIG_AUTH_INVITATION_DAYS),
-            },
         .anonymous = {.enabled = config_number(config, CONFIG_ANONYMOUS_ENABLED) != 0,
                       .packages = config_number(config, CONFIG_ANONYMOUS_PACKAGES) != 0,
                       .timeout_ms = config_number(config, CONFIG_ANONYMOUS_TIMEOUT_MS),
@@ -277,6 +347,9 @@ static int open_app(struct server *server, const char *database, struct dc_err *
 
     if (!config_number(config, CONFIG_UI_ENABLED))
         options.ui = (struct ui_files){0};
+    fill_accounts(config, &options.accounts);
+    if (check_mail(config, err) < 0)
+        return -err->code;
     if (config_number(config, CONFIG_REPOS_ENABLED))
         options.repos.api_url = config_text(config, CONFIG_REPOS_API_URL);
     if (billing_setup_read(config, &options.billing, err) < 0)
@@ -376,6 +449,7 @@ static int run_serve(struct cli_call *call, struct dc_err *err)
     dc_log_setup("docle-server", (enum dc_log_level)config_number(&call->config, CONFIG_LOG_LEVEL));
     dc_buf_init(&explanation, CLI_OUTPUT_MAX_BYTES);
     result = serve(&server, &explanation, err);
+    config_release(&server.current);
     package_setup_release(&server.packages);
     ui_files_release(&server.ui);
     if (result == -DC_DENIED && explanation.length)
@@ -387,7 +461,8 @@ const struct cli_command command_serve = {
     .name = "serve",
     .summary = "Serve the HTTP API, in the foreground, until SIGTERM or SIGINT.",
     .detail = "The signal lets running runs end first, for at most server.drain_seconds; a second "
-              "one ends at once. SIGHUP reads the limits again. See docle-server(8).",
+              "one ends at once. SIGHUP reads the settings again; docle.conf(5) says which. See "
+              "docle-server(8).",
     .settings = CLI_ALL_SETTINGS,
     .run = run_serve,
 };

@@ -112,7 +112,12 @@ enum config_id {
     CONFIG_AUTH_LINK_MINUTES,
     CONFIG_AUTH_SESSION_DAYS,
     CONFIG_AUTH_INVITATION_DAYS,
+    CONFIG_AUTH_INVITATIONS_PER_ADDRESS,
+    CONFIG_AUTH_INVITATIONS_PER_PROJECT,
+    CONFIG_ENVIRONMENT,
     CONFIG_MAIL_FROM,
+    CONFIG_MAIL_CONSOLE,
+    CONFIG_MAIL_AT_ONCE,
     CONFIG_RESEND_API_KEY,
     CONFIG_RESEND_URL,
     CONFIG_SMTP_URL,
@@ -178,7 +183,11 @@ struct config {
     struct config_value values[CONFIG_KEYS];
     const char *file;        /* the file that was read, or NULL */
     const char *wanted_file; /* by flag, or NULL */
-    bool skip_secrets;       /* leave secrets empty: when the rest is read again */
+    /* What was in force, when the settings are read again: a secret whose file is out of reach by
+     * now stays as it was there. NULL: such a file is an error. */
+    const struct config *before;
+    bool kept[CONFIG_KEYS]; /* secrets that did */
+    bool skip_secrets;      /* read no file that a value names: its secret is empty */
     struct dc_arena arena;
 };
 

@@ -1,4 +1,5 @@
 /* The table of settings. Also what docle.conf(5) and `docle serve --help` are made from. */
+#include "accounts/accounts.h"
 #include "base/limits.h"
 #include "cli/config.h"
 
@@ -42,9 +43,8 @@ const struct config_key config_keys[CONFIG_KEYS] = {
                               "Bearer token that opens /metrics to addresses other than loopback. "
                               "Empty: loopback only."},
     [CONFIG_LOG_LEVEL] = {"log.level", CONFIG_CHOICE, 0, 0, "info", "debug info warn error", NULL,
-                          false, "LEVEL",
-                          "Least level that is logged: debug, info, warn or error."},
-    [CONFIG_HISTORY_DAYS] = {"history.days", CONFIG_NUMBER, 1, 3650, "7", NULL, NULL, false, "DAYS",
+                          true, "LEVEL", "Least level that is logged: debug, info, warn or error."},
+    [CONFIG_HISTORY_DAYS] = {"history.days", CONFIG_NUMBER, 1, 3650, "7", NULL, NULL, true, "DAYS",
                              "How long inputs and results of runs are kept. The metering stays."},
     [CONFIG_QUEUE_MAX] = {"queue.max", CONFIG_NUMBER, 1, 1000000, "1000", NULL, NULL, false, "N",
                           "Runs of all projects that may wait for a slot; beyond, 503."},
@@ -280,52 +280,72 @@ const struct config_key config_keys[CONFIG_KEYS] = {
     [CONFIG_WEBHOOKS_PLAIN] = {"webhooks.plain", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL, false,
                                "ANSWER",
                                "Whether webhooks of projects may go to http:// too: no or yes."},
-    [CONFIG_APP_NAME] = {"app.name", CONFIG_TEXT, 0, 0, "Docle", NULL, "APP_NAME", false, "TEXT",
+    [CONFIG_APP_NAME] = {"app.name", CONFIG_TEXT, 0, 0, "Docle", NULL, "APP_NAME", true, "TEXT",
                          "What this service is called in mails and pages."},
     [CONFIG_APP_URL] =
         {"app.url", CONFIG_TEXT, 0, 0, "http://localhost:8787", NULL, "APP_URL", false, "URL",
          "Address that people open in their browsers, without a path; where it is not "
          "set, the port is that of listen. With https cookies are for HTTPS alone."},
     [CONFIG_AUTH_SIGNUP] = {"auth.signup", CONFIG_CHOICE, 0, 0, "invite",
-                            "open domains invite closed", NULL, false, "WHO",
+                            "open domains invite closed", NULL, true, "WHO",
                             "Who may make an account: open (anybody), domains (addresses of "
                             "auth.domains, and the invited), invite (the invited) or closed."},
-    [CONFIG_AUTH_DOMAINS] = {"auth.domains", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+    [CONFIG_AUTH_DOMAINS] = {"auth.domains", CONFIG_TEXT, 0, 0, "", NULL, NULL, true, "LIST",
                              "Domains of addresses that may make an account, separated by commas; "
                              "*.example.com is what is below example.com."},
     [CONFIG_AUTH_OPERATORS] =
-        {"auth.operators", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "LIST",
+        {"auth.operators", CONFIG_TEXT, 0, 0, "", NULL, NULL, true, "LIST",
          "Addresses that become operators of the server when they sign in. Without any, the first "
          "to sign in does, if he asks from the server's own machine or reads its console."},
     [CONFIG_AUTH_LINKS_PER_CLIENT] = {"auth.links_per_client", CONFIG_NUMBER, 0, 1000000, "5", NULL,
-                                      NULL, false, "N",
+                                      NULL, true, "N",
                                       "Sign-in links that one client may ask for within "
                                       "auth.link_minutes; 0: no limit."},
     [CONFIG_AUTH_LINKS_PER_ADDRESS] = {"auth.links_per_address", CONFIG_NUMBER, 0, 1000000, "5",
-                                       NULL, NULL, false, "N",
+                                       NULL, NULL, true, "N",
                                        "Sign-in links for one address within auth.link_minutes; "
                                        "0: no limit."},
     [CONFIG_AUTH_LINK_MINUTES] = {"auth.link_minutes", CONFIG_NUMBER, 1, 1440, "15", NULL, NULL,
-                                  false, "MINUTES", "How long a sign-in link works."},
+                                  true, "MINUTES", "How long a sign-in link works."},
     [CONFIG_AUTH_SESSION_DAYS] = {"auth.session_days", CONFIG_NUMBER, 1, 365, "30", NULL, NULL,
-                                  false, "DAYS", "How long a session lasts."},
+                                  true, "DAYS", "How long a session lasts."},
     [CONFIG_AUTH_INVITATION_DAYS] = {"auth.invitation_days", CONFIG_NUMBER, 1, 365, "7", NULL, NULL,
-                                     false, "DAYS", "How long an invitation waits."},
-    [CONFIG_MAIL_FROM] = {"mail.from", CONFIG_TEXT, 0, 0, "", NULL, "EMAIL_FROM", false, "SENDER",
+                                     true, "DAYS", "How long an invitation waits."},
+    [CONFIG_AUTH_INVITATIONS_PER_ADDRESS] =
+        {"auth.invitations_per_address", CONFIG_NUMBER, 0, 1000000, "5", NULL, NULL, true, "N",
+         "Invitations that one address gets within a day from all projects, withdrawn ones with "
+         "them; 0: no limit."},
+    [CONFIG_AUTH_INVITATIONS_PER_PROJECT] =
+        {"auth.invitations_per_project", CONFIG_NUMBER, 0, 1000000, "100", NULL, NULL, true, "N",
+         "Invitations that one project sends within a day; 0: no limit."},
+    [CONFIG_ENVIRONMENT] = {"environment", CONFIG_CHOICE, 0, 0, "development",
+                            "development production", "ENVIRONMENT", false, "KIND",
+                            "What the server is for. production: it does not start without a way "
+                            "out for mails, unless mail.console is "
+                            "yes, and warns of an app.url without https. development: without one, "
+                            "links are printed."},
+    [CONFIG_MAIL_CONSOLE] =
+        {"mail.console", CONFIG_CHOICE, 0, 0, "auto", "auto yes no", NULL, true, "ANSWER",
+         "Whether links are printed on standard output when there is neither Resend nor SMTP: yes; "
+         "no, the server "
+         "does not start without a way out; auto, yes in development and no in production."},
+    [CONFIG_MAIL_AT_ONCE] = {"mail.at_once", CONFIG_NUMBER, 1, MAILS_AT_ONCE_MAX, "4", NULL, NULL,
+                             true, "N", "Mails that may be leaving at once, to different people."},
+    [CONFIG_MAIL_FROM] = {"mail.from", CONFIG_TEXT, 0, 0, "", NULL, "EMAIL_FROM", true, "SENDER",
                           "Sender of mails, such as Docle <no-reply@example.com>. Needed with "
                           "Resend or SMTP; without either, links are printed on standard output."},
     [CONFIG_RESEND_API_KEY] = {"resend.api_key", CONFIG_SECRET, 0, 0, "", NULL, "RESEND_API_KEY",
-                               false, "KEY", "Key of Resend, through which mails then leave."},
+                               true, "KEY", "Key of Resend, through which mails then leave."},
     [CONFIG_RESEND_URL] = {"resend.url", CONFIG_TEXT, 0, 0, "https://api.resend.com", NULL, NULL,
-                           false, "URL", "Address of Resend's interface."},
-    [CONFIG_SMTP_URL] = {"smtp.url", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "URL",
+                           true, "URL", "Address of Resend's interface."},
+    [CONFIG_SMTP_URL] = {"smtp.url", CONFIG_TEXT, 0, 0, "", NULL, NULL, true, "URL",
                          "Server through which mails leave, when there is no key of Resend: "
                          "smtp://HOST:587, which must offer STARTTLS, or smtps://HOST:465."},
-    [CONFIG_SMTP_USER] = {"smtp.user", CONFIG_TEXT, 0, 0, "", NULL, NULL, false, "NAME",
+    [CONFIG_SMTP_USER] = {"smtp.user", CONFIG_TEXT, 0, 0, "", NULL, NULL, true, "NAME",
                           "Name to sign in there with. Empty: without signing in."},
-    [CONFIG_SMTP_PASSWORD] = {"smtp.password", CONFIG_SECRET, 0, 0, "", NULL, NULL, false, "TEXT",
+    [CONFIG_SMTP_PASSWORD] = {"smtp.password", CONFIG_SECRET, 0, 0, "", NULL, NULL, true, "TEXT",
                               "Password to that name."},
-    [CONFIG_SMTP_PLAIN] = {"smtp.plain", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL, false, "ANSWER",
+    [CONFIG_SMTP_PLAIN] = {"smtp.plain", CONFIG_CHOICE, 0, 0, "no", "no yes", NULL, true, "ANSWER",
                            "Whether mails may go to smtp:// without TLS, such as to this machine: "
                            "no or yes."},
     [CONFIG_REPOS_ENABLED] = {"repos.enabled", CONFIG_CHOICE, 0, 0, "on", "off on", NULL, false,

@@ -185,6 +185,10 @@ int config_take_secret_file(struct config *config, enum config_id id, const char
     if (config->skip_secrets)
         return 0;
     result = dc_read_file_at(AT_FDCWD, path, secret, sizeof(secret), err);
+    if (result < 0 && config->before && (err->errnum == EACCES || err->errnum == EPERM)) {
+        config->kept[id] = true;
+        return config_take_value(config, id, config->before->values[id].text, source, err);
+    }
     if (result == 0) {
         secret[strcspn(secret, "\r\n")] = '\0';
         result = secret[0] ? config_take_value(config, id, secret, source, err)

@@ -44,7 +44,7 @@ struct watch {
 
 /* --- waking ---------------------------------------------------------------------------------- */
 
-static void end_transfer(struct outbound *outbound, struct transfer *transfer)
+void transfer_leave(struct outbound *outbound, struct transfer *transfer)
 {
     struct transfer **at = &outbound->transfers;
 
@@ -53,6 +53,11 @@ static void end_transfer(struct outbound *outbound, struct transfer *transfer)
     if (*at)
         *at = transfer->next;
     outbound->active--;
+}
+
+static void end_transfer(struct outbound *outbound, struct transfer *transfer)
+{
+    transfer_leave(outbound, transfer);
     (void)curl_multi_remove_handle(outbound->multi, transfer->easy);
     transfer->over = true;
     task_wake(transfer->task); /* the last use: it lies on the task's stack */
@@ -235,6 +240,23 @@ int outbound_start(struct outbound *outbound, uv_loop_t *loop, struct dc_err *er
     return 0;
 }
 
+/* Those in threads end by themselves, soon. */
+static void stop_transfers(struct outbound *outbound)
+{
+    struct transfer *transfer = outbound->transfers;
+
+    while (transfer) {
+        transfer->stopped = true;
+        if (transfer->threaded) {
+            atomic_store(&transfer->stop, true);
+            transfer = transfer->next;
+        } else {
+            end_transfer(outbound, transfer);
+            transfer = outbound->transfers; /* the woken task may have done anything */
+        }
+    }
+}
+
 void outbound_stop(struct outbound *outbound)
 {
     if (!outbound)
@@ -242,10 +264,7 @@ void outbound_stop(struct outbound *outbound)
     outbound->stopping = true;
     if (!outbound->loop)
         return;
-    while (outbound->transfers) {
-        outbound->transfers->stopped = true;
-        end_transfer(outbound, outbound->transfers);
-    }
+    stop_transfers(outbound);
     (void)curl_multi_cleanup(outbound->multi); /* closes kept connections: on_socket */
     outbound->multi = NULL;
     outbound->loop = NULL;
@@ -386,22 +405,36 @@ static enum dc_code code_of(CURLcode result, const char *reason)
     }
 }
 
-int transfer_run(struct outbound *outbound, struct transfer *transfer, struct dc_err *err)
+int transfer_enter(struct outbound *outbound, struct transfer *transfer, struct dc_err *err)
 {
-    const char *reason = transfer->reason;
-
     if (outbound->stopping || !outbound->loop)
         return dc_fail(err, DC_BUSY, 0, "'%.80s': the server is stopping", transfer->host);
     if (outbound->active >= OUTBOUND_MAX)
         return dc_fail(err, DC_BUSY, 0, "'%.80s': %d requests are under way", transfer->host,
                        OUTBOUND_MAX);
-    if (curl_multi_add_handle(outbound->multi, transfer->easy) != CURLM_OK)
-        return dc_fail(err, DC_KERNEL, ENOMEM, "request to '%.80s'", transfer->host);
     outbound->active++;
     transfer->next = outbound->transfers;
     outbound->transfers = transfer;
+    return 0;
+}
+
+int transfer_run(struct outbound *outbound, struct transfer *transfer, struct dc_err *err)
+{
+    if (transfer_enter(outbound, transfer, err) < 0)
+        return -err->code;
+    if (curl_multi_add_handle(outbound->multi, transfer->easy) != CURLM_OK) {
+        transfer_leave(outbound, transfer);
+        return dc_fail(err, DC_KERNEL, ENOMEM, "request to '%.80s'", transfer->host);
+    }
     while (!transfer->over)
         task_suspend();
+    return transfer_judge(transfer, err);
+}
+
+int transfer_judge(const struct transfer *transfer, struct dc_err *err)
+{
+    const char *reason = transfer->reason;
+
     if (transfer->stopped)
         return dc_fail(err, DC_BUSY, 0, "'%.80s': the server is stopping", transfer->host);
     if (transfer->err.code != DC_OK) {

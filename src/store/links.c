@@ -239,9 +239,12 @@ static int purge(struct store_conn *conn, int64_t links_before, int64_t now, str
     static const char sql_links[] = "DELETE FROM links WHERE created_at < $1";
     static const char sql_sessions[] = "DELETE FROM sessions WHERE expires_at <= $1";
     static const char sql_invitations[] = "DELETE FROM invitations WHERE expires_at <= $1";
+    static const char sql_invited[] = "DELETE FROM invitation_mails WHERE at <= $1";
+    const int64_t day_ns = (int64_t)24 * 3600 * 1000000000;
 
     if (run_with_time(conn, sql_links, links_before, err) < 0 ||
-        run_with_time(conn, sql_sessions, now, err) < 0)
+        run_with_time(conn, sql_sessions, now, err) < 0 ||
+        run_with_time(conn, sql_invited, now - day_ns, err) < 0)
         return -err->code;
     return run_with_time(conn, sql_invitations, now, err);
 }

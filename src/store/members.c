@@ -185,13 +185,62 @@ static int replace(struct store_conn *conn, const struct store_invitation_new *i
     return db_run(query, NULL, err);
 }
 
+static int remember(struct store_conn *conn, const struct store_invitation_new *invitation,
+                    const char *id, struct dc_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO invitation_mails (id, project_id, email, at) VALUES ($1, $2, $3, $4)";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (replace(conn, invitation, id, err) < 0 || db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, id);
+    db_bind_text(query, 2, invitation->project_id);
+    db_bind_text(query, 3, invitation->email);
+    db_bind_int(query, 4, invitation->now);
+    return db_run(query, NULL, err);
+}
+
+static int count(struct store_conn *conn, const char *sql, const char *of, int64_t since,
+                 int64_t *ret_count, int64_t *ret_first, struct dc_err *err)
+{
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, of);
+    db_bind_int(query, 2, since);
+    if (db_step(query, &row, err) < 0)
+        return -err->code;
+    *ret_count = db_int(query, 0);
+    *ret_first = db_int(query, 1);
+    return db_row_read(query, err);
+}
+
+int store_invitation_count(struct store_conn *conn, const char *project_id, const char *email,
+                           int64_t since, struct store_invitation_counts *ret_counts,
+                           struct dc_err *err)
+{
+    static const char sql_email[] = "SELECT COUNT(*), COALESCE(MIN(at), 0) FROM invitation_mails"
+                                    " WHERE email = $1 AND at > $2";
+    static const char sql_project[] = "SELECT COUNT(*), COALESCE(MIN(at), 0) FROM invitation_mails"
+                                      " WHERE project_id = $1 AND at > $2";
+
+    if (count(conn, sql_email, email, since, &ret_counts->by_email, &ret_counts->first_email, err) <
+        0)
+        return -err->code;
+    return count(conn, sql_project, project_id, since, &ret_counts->by_project,
+                 &ret_counts->first_project, err);
+}
+
 int store_invitation_create(struct store_conn *conn, const struct store_invitation_new *invitation,
                             char ret_id[static DC_UUID_SIZE], struct dc_err *err)
 {
     dc_uuid7(invitation->now, ret_id);
     if (conn_begin(conn, err) < 0)
         return -err->code;
-    return conn_end(conn, replace(conn, invitation, ret_id, err), err);
+    return conn_end(conn, remember(conn, invitation, ret_id, err), err);
 }
 
 int store_invitation_get(struct store_conn *conn, const char *id, int64_t now,
@@ -234,9 +283,12 @@ int store_invitations_list(struct store_conn *conn, const char *project_id, cons
 
 static int delete_invitation(struct store_conn *conn, const char *id, struct dc_err *err)
 {
+    static const char sql_mail[] = "DELETE FROM outbox WHERE subject_id = $1";
     static const char sql[] = "DELETE FROM invitations WHERE id = $1";
     int64_t changes;
 
+    if (conn_run_text(conn, sql_mail, id, NULL, err) < 0)
+        return -err->code;
     if (conn_run_text(conn, sql, id, &changes, err) < 0)
         return -err->code;
     return changes ? 0 : dc_fail(err, DC_NOT_FOUND, 0, "no such invitation");

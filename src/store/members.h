@@ -64,6 +64,17 @@ DC_MUST int store_invitations_list(struct store_conn *conn, const char *project_
                                    const char *email, int64_t now,
                                    struct store_invitation **ret_invitations, size_t *ret_count,
                                    struct dc_err *err);
+/* Also the mail that has not left yet. */
 DC_MUST int store_invitation_delete(struct store_conn *conn, const char *id, struct dc_err *err);
+
+/* Invitations made since `since`, with those that were withdrawn: to the address, by whomever, and
+ * by the project. The first moment of each; 0: none. */
+struct store_invitation_counts {
+    int64_t by_email, first_email;
+    int64_t by_project, first_project;
+};
+DC_MUST int store_invitation_count(struct store_conn *conn, const char *project_id,
+                                   const char *email, int64_t since,
+                                   struct store_invitation_counts *ret_counts, struct dc_err *err);
 
 #endif

@@ -37,29 +37,48 @@ int store_mail_add(struct store_conn *conn, enum store_mail_kind kind, const cha
     return conn_end(conn, add(conn, kind, recipient, subject_id, now, err), err);
 }
 
-int store_mail_next(struct store_conn *conn, struct store_mail *ret_mail, struct dc_err *err)
+static bool is_among(const char *address, char (*list)[STORE_EMAIL_SIZE], size_t count)
 {
-    static const char sql[] = "SELECT id, kind, recipient, subject_id, attempts, created_at, due_at"
-                              " FROM outbox ORDER BY due_at, id LIMIT 1";
-    DC_AUTO(db_end) struct db_query *query = NULL;
-    char kind[16];
-    bool row;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], address) == 0)
+            return true;
+    return false;
+}
 
-    if (db_begin_query(conn->db, sql, &query, err) < 0 || db_step(query, &row, err) < 0)
-        return -err->code;
-    if (!row)
-        return dc_fail(err, DC_NOT_FOUND, 0, "no mail waits");
-    db_text(query, 0, ret_mail->id, sizeof(ret_mail->id));
+static void read_mail(struct db_query *query, struct store_mail *mail)
+{
+    char kind[16];
+
+    db_text(query, 0, mail->id, sizeof(mail->id));
     db_text(query, 1, kind, sizeof(kind));
-    ret_mail->kind = STORE_MAIL_SIGNIN;
+    mail->kind = STORE_MAIL_SIGNIN;
     for (int i = STORE_MAIL_INVITATION; i <= STORE_MAIL_INCIDENT; i++)
         if (strcmp(kind, kinds[i]) == 0)
-            ret_mail->kind = (enum store_mail_kind)i;
-    db_text(query, 2, ret_mail->recipient, sizeof(ret_mail->recipient));
-    db_text(query, 3, ret_mail->subject_id, sizeof(ret_mail->subject_id));
-    ret_mail->attempts = db_int(query, 4);
-    ret_mail->created_at = db_int(query, 5);
-    ret_mail->due_at = db_int(query, 6);
+            mail->kind = (enum store_mail_kind)i;
+    db_text(query, 3, mail->subject_id, sizeof(mail->subject_id));
+    mail->attempts = db_int(query, 4);
+    mail->created_at = db_int(query, 5);
+    mail->due_at = db_int(query, 6);
+}
+
+int store_mail_next(struct store_conn *conn, char (*busy)[STORE_EMAIL_SIZE], size_t busy_count,
+                    struct store_mail *ret_mail, struct dc_err *err)
+{
+    static const char sql[] = "SELECT id, kind, recipient, subject_id, attempts, created_at, due_at"
+                              " FROM outbox ORDER BY due_at, id";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    bool row;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    do {
+        if (db_step(query, &row, err) < 0)
+            return -err->code;
+        if (!row)
+            return dc_fail(err, DC_NOT_FOUND, 0, "no mail waits");
+        db_text(query, 2, ret_mail->recipient, sizeof(ret_mail->recipient));
+    } while (is_among(ret_mail->recipient, busy, busy_count));
+    read_mail(query, ret_mail);
     return db_row_read(query, err);
 }
 

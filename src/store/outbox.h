@@ -25,9 +25,10 @@ struct store_mail {
 DC_MUST int store_mail_add(struct store_conn *conn, enum store_mail_kind kind,
                            const char *recipient, const char *subject_id, int64_t now,
                            struct dc_err *err);
-/* The one that is due first, also when that is not yet. DC_NOT_FOUND: none waits. */
-DC_MUST int store_mail_next(struct store_conn *conn, struct store_mail *ret_mail,
-                            struct dc_err *err);
+/* The one that is due first, also when that is not yet, of those to nobody in busy.
+ * DC_NOT_FOUND: none waits. */
+DC_MUST int store_mail_next(struct store_conn *conn, char (*busy)[STORE_EMAIL_SIZE],
+                            size_t busy_count, struct store_mail *ret_mail, struct dc_err *err);
 /* An attempt begins; should the process die in it, the next is at due_at. */
 DC_MUST int store_mail_attempt(struct store_conn *conn, const char *id, int64_t due_at,
                                struct dc_err *err);

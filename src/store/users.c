@@ -198,6 +198,7 @@ static int delete_user(struct store_conn *conn, const struct store_user *user, s
     static const char sql_links[] = "DELETE FROM links WHERE email = $1";
     static const char sql_mails[] = "DELETE FROM outbox WHERE recipient = $1";
     static const char sql_invitations[] = "DELETE FROM invitations WHERE email = $1";
+    static const char sql_invited[] = "DELETE FROM invitation_mails WHERE email = $1";
     static const char sql[] = "DELETE FROM users WHERE id = $1";
     int64_t changes;
 
@@ -206,6 +207,7 @@ static int delete_user(struct store_conn *conn, const struct store_user *user, s
         conn_run_text(conn, sql_links, user->email, NULL, err) < 0 ||
         conn_run_text(conn, sql_mails, user->email, NULL, err) < 0 ||
         conn_run_text(conn, sql_invitations, user->email, NULL, err) < 0 ||
+        conn_run_text(conn, sql_invited, user->email, NULL, err) < 0 ||
         conn_run_text(conn, sql, user->id, &changes, err) < 0)
         return -err->code;
     return changes ? 0 : dc_fail(err, DC_NOT_FOUND, 0, "no such user");

@@ -191,11 +191,11 @@ def test_sighup_reads_the_limits_again(folder, serve):
     key = new_key(server.folder)
     assert run(server, key, "print(1)", policy={"timeoutMs": 5000}).status_code == 200
     assert run(server, key, "print(1)", policy={"timeoutMs": 5001}).status_code == 400
-    file.write_text("[limits]\ntimeout_ms = 6000\n[history]\ndays = 9\n")
+    file.write_text("[limits]\ntimeout_ms = 6000\n[history]\ndays = 9\n[queue]\nmax = 9\n")
     server.process.send_signal(signal.SIGHUP)
     wait_for(lambda: run(server, key, "print(1)", policy={"timeoutMs": 6000}).status_code == 200,
              "the new ceiling")
-    assert "history.days changed; it takes effect at the next start" in server.log_text()
+    assert "queue.max changed; it takes effect at the next start" in server.log_text()
     file.write_text("nonsense\n")
     server.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "the settings stay as they were" in server.log_text(), "the mistake is logged")
