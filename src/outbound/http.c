@@ -35,8 +35,12 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     }
     if (dc_buf_append(&exchange->response->headers, bytes, length))
         return length;
-    (void)dc_fail(&exchange->transfer.err, DC_LIMIT, 0, "'%.80s' answers with too long a header",
-                  exchange->transfer.host);
+    if (length > exchange->response->headers.max - exchange->response->headers.length)
+        (void)dc_fail(&exchange->transfer.err, DC_LIMIT, 0,
+                      "'%.80s' answers with too long a header", exchange->transfer.host);
+    else
+        (void)dc_fail(&exchange->transfer.err, DC_KERNEL, ENOMEM, "answer of '%.80s'",
+                      exchange->transfer.host);
     return 0;
 }
 
@@ -89,16 +93,19 @@ static int add_fields(struct exchange *exchange, struct dc_err *err)
     return transfer_list_add(transfer, 0, "Expect:", err);
 }
 
-static bool set_times(struct exchange *exchange)
+static uint32_t total_ms(const struct outbound_request *request)
+{
+    return request->total_ms ? request->total_ms : OUTBOUND_TOTAL_MS;
+}
+
+static CURLcode set_times(struct exchange *exchange, CURLcode bad)
 {
     const struct outbound_request *request = exchange->request;
     struct transfer *transfer = &exchange->transfer;
     uint32_t connect = request->connect_ms ? request->connect_ms : OUTBOUND_CONNECT_MS;
-    uint32_t total = request->total_ms ? request->total_ms : OUTBOUND_TOTAL_MS;
-    bool bad = false;
 
     TRANSFER_SET(bad, transfer, CURLOPT_CONNECTTIMEOUT_MS, (long)connect);
-    TRANSFER_SET(bad, transfer, CURLOPT_TIMEOUT_MS, (long)total);
+    TRANSFER_SET(bad, transfer, CURLOPT_TIMEOUT_MS, (long)total_ms(request));
     if (request->idle_ms) {
         TRANSFER_SET(bad, transfer, CURLOPT_LOW_SPEED_LIMIT, 1L);
         TRANSFER_SET(bad, transfer, CURLOPT_LOW_SPEED_TIME, (long)(request->idle_ms + 999) / 1000);
@@ -106,11 +113,10 @@ static bool set_times(struct exchange *exchange)
     return bad;
 }
 
-static bool set_body(struct exchange *exchange)
+static CURLcode set_body(struct exchange *exchange, CURLcode bad)
 {
     const struct outbound_request *request = exchange->request;
     struct transfer *transfer = &exchange->transfer;
-    bool bad = false;
 
     if (request->body) {
         TRANSFER_SET(bad, transfer, CURLOPT_POST, 1L);
@@ -122,15 +128,14 @@ static bool set_body(struct exchange *exchange)
     return bad;
 }
 
-static bool set_redirects(struct exchange *exchange)
+static CURLcode set_redirects(struct exchange *exchange, CURLcode bad)
 {
     const struct outbound_request *request = exchange->request;
     struct transfer *transfer = &exchange->transfer;
     bool secure = strncasecmp(request->url, "https:", 6) == 0;
-    bool bad = false;
 
     if (!request->redirects_max)
-        return false;
+        return bad;
     TRANSFER_SET(bad, transfer, CURLOPT_FOLLOWLOCATION, 1L);
     TRANSFER_SET(bad, transfer, CURLOPT_MAXREDIRS, (long)request->redirects_max);
     TRANSFER_SET(bad, transfer, CURLOPT_UNRESTRICTED_AUTH, 0L);
@@ -154,13 +159,12 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose, struct cur
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static bool set_guard(struct exchange *exchange)
+static CURLcode set_guard(struct exchange *exchange, CURLcode bad)
 {
     struct transfer *transfer = &exchange->transfer;
-    bool bad = false;
 
     if (!exchange->request->allow)
-        return false;
+        return bad;
     TRANSFER_SET(bad, transfer, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     TRANSFER_SET(bad, transfer, CURLOPT_OPENSOCKETDATA, exchange);
     TRANSFER_SET(bad, transfer, CURLOPT_PROXY, "");
@@ -173,7 +177,7 @@ static bool set_guard(struct exchange *exchange)
 static int prepare(struct exchange *exchange, struct dc_err *err)
 {
     struct transfer *transfer = &exchange->transfer;
-    bool bad = false;
+    CURLcode bad = CURLE_OK;
 
     if (add_fields(exchange, err) < 0)
         return -err->code;
@@ -186,11 +190,9 @@ static int prepare(struct exchange *exchange, struct dc_err *err)
     TRANSFER_SET(bad, transfer, CURLOPT_WRITEDATA, exchange);
     if (exchange->request->compressed)
         TRANSFER_SET(bad, transfer, CURLOPT_ACCEPT_ENCODING, "gzip");
-    bad |= set_times(exchange);
-    bad |= set_body(exchange);
-    bad |= set_redirects(exchange);
-    bad |= set_guard(exchange);
-    return bad ? dc_fail(err, DC_BUG, 0, "libcurl refuses a setting") : 0;
+    bad =
+        set_guard(exchange, set_redirects(exchange, set_body(exchange, set_times(exchange, bad))));
+    return transfer_settings(bad, err);
 }
 
 static int run(struct outbound *outbound, struct exchange *exchange, struct dc_err *err)
@@ -199,7 +201,8 @@ static int run(struct outbound *outbound, struct exchange *exchange, struct dc_e
     long number = 0;
 
     if (transfer_init(outbound, transfer, exchange->request->url, "http,https", err) < 0 ||
-        prepare(exchange, err) < 0 || transfer_run(outbound, transfer, err) < 0)
+        prepare(exchange, err) < 0 ||
+        transfer_run(outbound, transfer, total_ms(exchange->request), err) < 0)
         return -err->code;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &number);
     exchange->response->status = (int)number;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "outbound/outbound_internal.h"
 
@@ -21,19 +22,7 @@
 
 static const char system_certificates[] = "/etc/ssl/certs/ca-certificates.crt";
 
-enum { KEPT_CONNECTIONS = 16, CONNECTIONS_MAX = 64, PROXY_MAX = 512 };
-
-struct outbound {
-    CURLM *multi;
-    X509_STORE *trusted;
-    char proxy[PROXY_MAX];
-    bool global; /* curl_global_init was done */
-    uv_timer_t timer;
-    uv_loop_t *loop; /* NULL: not started, or stopped */
-    struct transfer *transfers;
-    unsigned active;
-    bool stopping;
-};
+enum { KEPT_CONNECTIONS = 16, CONNECTIONS_MAX = 64 };
 
 /* A socket that curl wants watched. Freed when its handle is closed. */
 struct watch {
@@ -44,7 +33,7 @@ struct watch {
 
 /* --- waking ---------------------------------------------------------------------------------- */
 
-void transfer_leave(struct outbound *outbound, struct transfer *transfer)
+static void end_transfer(struct outbound *outbound, struct transfer *transfer)
 {
     struct transfer **at = &outbound->transfers;
 
@@ -53,11 +42,6 @@ void transfer_leave(struct outbound *outbound, struct transfer *transfer)
     if (*at)
         *at = transfer->next;
     outbound->active--;
-}
-
-static void end_transfer(struct outbound *outbound, struct transfer *transfer)
-{
-    transfer_leave(outbound, transfer);
     (void)curl_multi_remove_handle(outbound->multi, transfer->easy);
     transfer->over = true;
     task_wake(transfer->task); /* the last use: it lies on the task's stack */
@@ -81,17 +65,61 @@ static void collect(struct outbound *outbound)
 
 /* --- between curl and the loop --------------------------------------------------------------- */
 
+/* A callback of ours has failed, or curl itself, for memory or descriptors. It drives nothing any
+ * more then, and what it knows of sockets may be in pieces (7.88 divides by zero later): all
+ * transfers go, and the engine with them. Then their tasks hear of it, who may begin anew. */
+static void give_up_all(struct outbound *outbound)
+{
+    struct transfer *list = outbound->transfers;
+
+    outbound->transfers = NULL;
+    for (struct transfer *transfer = list; transfer; transfer = transfer->next) {
+        (void)curl_multi_remove_handle(outbound->multi, transfer->easy);
+        (void)dc_fail(&transfer->err, DC_KERNEL, ENOMEM, "'%.80s': no memory to go on",
+                      transfer->host);
+        transfer->over = true;
+        outbound->active--;
+    }
+    (void)uv_timer_stop(&outbound->timer);
+    (void)curl_multi_cleanup(outbound->multi);
+    outbound->multi = NULL;
+    while (list) {
+        struct transfer *transfer = list;
+
+        list = transfer->next;
+        task_wake(transfer->task); /* the last use */
+    }
+}
+
 static void act(struct outbound *outbound, curl_socket_t socket, int events)
 {
     int running;
+    bool good = curl_multi_socket_action(outbound->multi, socket, events, &running) == CURLM_OK;
 
-    (void)curl_multi_socket_action(outbound->multi, socket, events, &running);
     collect(outbound);
+    if (!good && outbound->loop)
+        give_up_all(outbound);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* curl keeps the time, but not where it ran out of memory in the wrong place. */
+static void on_sweep(uv_timer_t *timer)
+{
+    struct outbound *outbound = timer->data;
+    struct transfer *transfer = outbound->transfers;
+
+    while (transfer && dc_now() <= transfer->deadline)
+        transfer = transfer->next;
+    if (transfer) {
+        transfer->result = CURLE_OPERATION_TIMEDOUT;
+        end_transfer(outbound, transfer);
+    }
+    if (!outbound->transfers && outbound->loop)
+        (void)uv_timer_stop(timer);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -126,6 +154,12 @@ static struct watch *add_watch(struct outbound *outbound, curl_socket_t socket)
     return watch;
 }
 
+static void drop_watch(struct outbound *outbound, struct watch *watch)
+{
+    (void)curl_multi_assign(outbound->multi, watch->socket, NULL);
+    uv_close((uv_handle_t *)&watch->poll, free_watch);
+}
+
 static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *of_socket)
 {
     struct outbound *outbound = context;
@@ -134,19 +168,20 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, 
 
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
-        if (watch) {
-            (void)curl_multi_assign(outbound->multi, socket, NULL);
-            uv_close((uv_handle_t *)&watch->poll, free_watch);
-        }
+        if (watch)
+            drop_watch(outbound, watch);
         return 0;
     }
     if (!watch)
         watch = outbound->loop ? add_watch(outbound, socket) : NULL;
     if (!watch)
-        return -1; /* ends curl's transfers: there is no memory */
+        return -1; /* see give_up_all */
     events |= what & CURL_POLL_IN ? UV_READABLE : 0;
     events |= what & CURL_POLL_OUT ? UV_WRITABLE : 0;
-    return uv_poll_start(&watch->poll, events, on_poll) < 0 ? -1 : 0;
+    if (uv_poll_start(&watch->poll, events, on_poll) == 0)
+        return 0;
+    drop_watch(outbound, watch); /* curl does not ask for its removal now */
+    return -1;
 }
 
 static int on_deadline(CURLM *multi, long ms, void *context)
@@ -202,7 +237,7 @@ int outbound_new(const struct outbound_options *options, struct outbound **ret_o
 
     if (!outbound)
         return dc_fail(err, DC_KERNEL, ENOMEM, "outbound requests");
-    if (options->proxy && strlen(options->proxy) >= PROXY_MAX)
+    if (options->proxy && strlen(options->proxy) >= OUTBOUND_PROXY_MAX)
         return dc_fail(err, DC_INVALID, 0, "the proxy's URL is too long");
     (void)snprintf(outbound->proxy, sizeof(outbound->proxy), "%s",
                    options->proxy ? options->proxy : "");
@@ -216,17 +251,17 @@ int outbound_new(const struct outbound_options *options, struct outbound **ret_o
         return dc_fail(err, DC_KERNEL, 0, "OpenSSL cannot start");
     if (load_certificates(outbound, options->ca_file, err) < 0)
         return -err->code;
-    outbound->multi = curl_multi_init();
-    if (!outbound->multi)
-        return dc_fail(err, DC_KERNEL, ENOMEM, "outbound requests");
     *ret_outbound = dc_take(outbound);
     return 0;
 }
 
-int outbound_start(struct outbound *outbound, uv_loop_t *loop, struct dc_err *err)
+static int open_multi(struct outbound *outbound, struct dc_err *err)
 {
-    CURLM *multi = outbound->multi;
+    CURLM *multi = curl_multi_init();
 
+    if (!multi)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "outbound requests");
+    outbound->multi = multi;
     if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) != CURLM_OK ||
         curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, outbound) != CURLM_OK ||
         curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_deadline) != CURLM_OK ||
@@ -234,27 +269,19 @@ int outbound_start(struct outbound *outbound, uv_loop_t *loop, struct dc_err *er
         curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS) != CURLM_OK ||
         curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX) != CURLM_OK)
         return dc_fail(err, DC_BUG, 0, "libcurl refuses a setting");
-    (void)uv_timer_init(loop, &outbound->timer); /* never fails */
-    outbound->timer.data = outbound;
-    outbound->loop = loop;
     return 0;
 }
 
-/* Those in threads end by themselves, soon. */
-static void stop_transfers(struct outbound *outbound)
+int outbound_start(struct outbound *outbound, uv_loop_t *loop, struct dc_err *err)
 {
-    struct transfer *transfer = outbound->transfers;
-
-    while (transfer) {
-        transfer->stopped = true;
-        if (transfer->threaded) {
-            atomic_store(&transfer->stop, true);
-            transfer = transfer->next;
-        } else {
-            end_transfer(outbound, transfer);
-            transfer = outbound->transfers; /* the woken task may have done anything */
-        }
-    }
+    if (open_multi(outbound, err) < 0)
+        return -err->code;
+    (void)uv_timer_init(loop, &outbound->timer); /* never fails */
+    (void)uv_timer_init(loop, &outbound->sweep);
+    outbound->timer.data = outbound;
+    outbound->sweep.data = outbound;
+    outbound->loop = loop;
+    return 0;
 }
 
 void outbound_stop(struct outbound *outbound)
@@ -264,11 +291,16 @@ void outbound_stop(struct outbound *outbound)
     outbound->stopping = true;
     if (!outbound->loop)
         return;
-    stop_transfers(outbound);
-    (void)curl_multi_cleanup(outbound->multi); /* closes kept connections: on_socket */
+    while (outbound->transfers) {
+        outbound->transfers->stopped = true;
+        end_transfer(outbound, outbound->transfers);
+    }
+    if (outbound->multi)
+        (void)curl_multi_cleanup(outbound->multi); /* closes kept connections: on_socket */
     outbound->multi = NULL;
     outbound->loop = NULL;
     uv_close((uv_handle_t *)&outbound->timer, NULL);
+    uv_close((uv_handle_t *)&outbound->sweep, NULL);
 }
 
 void outbound_free(struct outbound *outbound)
@@ -305,19 +337,23 @@ static int take_host(struct transfer *transfer, const char *url, struct dc_err *
     CURLU *parts = curl_url();
     char *host = NULL;
     char *user = NULL;
-    bool good;
+    CURLUcode code;
 
     if (!parts)
         return dc_fail(err, DC_KERNEL, ENOMEM, "URL");
-    good = curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
-           curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-           curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_NO_USER;
-    if (good)
+    code = curl_url_set(parts, CURLUPART_URL, url, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(parts, CURLUPART_HOST, &host, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(parts, CURLUPART_USER, &user, 0);
+    if (code == CURLUE_NO_USER)
         (void)snprintf(transfer->host, sizeof(transfer->host), "%s", host);
     curl_free(host);
     curl_free(user);
     curl_url_cleanup(parts);
-    if (!good)
+    if (code == CURLUE_OUT_OF_MEMORY)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "URL");
+    if (code != CURLUE_NO_USER)
         return dc_fail(err, DC_INVALID, 0,
                        "not a URL to send a request to (a user in it is not "
                        "taken either)");
@@ -327,7 +363,7 @@ static int take_host(struct transfer *transfer, const char *url, struct dc_err *
 int transfer_init(struct outbound *outbound, struct transfer *transfer, const char *url,
                   const char *protocols, struct dc_err *err)
 {
-    bool bad = false;
+    CURLcode bad = CURLE_OK;
 
     *transfer = (struct transfer){.task = task_self()};
     if (take_host(transfer, url, err) < 0)
@@ -355,7 +391,15 @@ int transfer_init(struct outbound *outbound, struct transfer *transfer, const ch
     TRANSFER_SET(bad, transfer, CURLOPT_PROXY_CAPATH, NULL);
     TRANSFER_SET(bad, transfer, CURLOPT_SSL_CTX_FUNCTION, on_tls);
     TRANSFER_SET(bad, transfer, CURLOPT_SSL_CTX_DATA, outbound->trusted);
-    return bad ? dc_fail(err, DC_BUG, 0, "libcurl refuses a setting") : 0;
+    return transfer_settings(bad, err);
+}
+
+int transfer_settings(CURLcode bad, struct dc_err *err)
+{
+    if (bad == CURLE_OK)
+        return 0;
+    return bad == CURLE_OUT_OF_MEMORY ? dc_fail(err, DC_KERNEL, ENOMEM, "settings of a request")
+                                      : dc_fail(err, DC_BUG, 0, "libcurl refuses a setting");
 }
 
 void transfer_release(struct transfer *transfer)
@@ -405,30 +449,20 @@ static enum dc_code code_of(CURLcode result, const char *reason)
     }
 }
 
-int transfer_enter(struct outbound *outbound, struct transfer *transfer, struct dc_err *err)
+int64_t transfer_deadline(uint32_t total_ms)
+{
+    return dc_now() + ((int64_t)total_ms + OUTBOUND_LEAVE_MS) * DC_NS_PER_MS;
+}
+
+int transfer_may_run(const struct outbound *outbound, const struct transfer *transfer,
+                     struct dc_err *err)
 {
     if (outbound->stopping || !outbound->loop)
         return dc_fail(err, DC_BUSY, 0, "'%.80s': the server is stopping", transfer->host);
     if (outbound->active >= OUTBOUND_MAX)
         return dc_fail(err, DC_BUSY, 0, "'%.80s': %d requests are under way", transfer->host,
                        OUTBOUND_MAX);
-    outbound->active++;
-    transfer->next = outbound->transfers;
-    outbound->transfers = transfer;
     return 0;
-}
-
-int transfer_run(struct outbound *outbound, struct transfer *transfer, struct dc_err *err)
-{
-    if (transfer_enter(outbound, transfer, err) < 0)
-        return -err->code;
-    if (curl_multi_add_handle(outbound->multi, transfer->easy) != CURLM_OK) {
-        transfer_leave(outbound, transfer);
-        return dc_fail(err, DC_KERNEL, ENOMEM, "request to '%.80s'", transfer->host);
-    }
-    while (!transfer->over)
-        task_suspend();
-    return transfer_judge(transfer, err);
 }
 
 int transfer_judge(const struct transfer *transfer, struct dc_err *err)
@@ -447,4 +481,23 @@ int transfer_judge(const struct transfer *transfer, struct dc_err *err)
         reason = curl_easy_strerror(transfer->result);
     return dc_fail(err, code_of(transfer->result, reason), 0, "'%.80s': %s", transfer->host,
                    reason);
+}
+
+int transfer_run(struct outbound *outbound, struct transfer *transfer, uint32_t total_ms,
+                 struct dc_err *err)
+{
+    if (transfer_may_run(outbound, transfer, err) < 0 ||
+        (!outbound->multi && open_multi(outbound, err) < 0))
+        return -err->code;
+    if (curl_multi_add_handle(outbound->multi, transfer->easy) != CURLM_OK)
+        return dc_fail(err, DC_KERNEL, ENOMEM, "request to '%.80s'", transfer->host);
+    outbound->active++;
+    transfer->deadline = transfer_deadline(total_ms);
+    transfer->next = outbound->transfers;
+    outbound->transfers = transfer;
+    if (!uv_is_active((uv_handle_t *)&outbound->sweep))
+        (void)uv_timer_start(&outbound->sweep, on_sweep, OUTBOUND_LEAVE_MS, OUTBOUND_LEAVE_MS);
+    while (!transfer->over)
+        task_suspend();
+    return transfer_judge(transfer, err);
 }

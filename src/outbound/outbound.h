@@ -2,9 +2,12 @@
  * Requests that the server makes itself: HTTP(S) and mail, over libcurl on the loop. What they are
  * allowed is in docs/adr/0011-outbound-requests.md. API process.
  *
+ * A mail goes out in a thread of its own: libcurl waits on the spot for what SMTP servers say at
+ * the end. On a stop it takes up to a second to end, and the loop has to run until its task has.
+ *
  * Lifecycle: outbound_new before the server gives its rights up (reads the certificates and what
  * OpenSSL wants to read); outbound_start with the loop; outbound_stop, after which every request
- * under way or new ends with DC_BUSY; the loop runs once more; outbound_free.
+ * under way or new ends with DC_BUSY; the loop runs until all tasks have ended; outbound_free.
  *
  * In a task, on the loop's thread: outbound_http and outbound_mail suspend until all is over. TLS
  * is always verified. No cookies, no .netrc, no proxy but the one of the options, HTTP/1.1, no

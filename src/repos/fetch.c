@@ -139,8 +139,8 @@ static int ask(struct fetch *fetch, const char *below, const char *ref, const ch
         (void)snprintf(authorization, sizeof(authorization), "Bearer %s", options->token);
         request.fields[2] = (struct outbound_field){"Authorization", authorization};
     }
-    if (url.failed)
-        return dc_fail(err, DC_INVALID, 0, "The repository's name and folder are too long");
+    if (url.failed) /* a spec is bounded: it fits */
+        return dc_fail(err, DC_KERNEL, ENOMEM, "URL of a repository");
     fetch->retry_s = RETRY_S;
     if (outbound_http(fetch->outbound, &request, ret_response, err) == 0)
         return 0;

@@ -52,10 +52,16 @@ struct fault_scenario {
 #define FAULT_HARD (FAULT_BIT(FAULT_MEMORY) | FAULT_BIT(FAULT_SYSTEM))
 #define FAULT_SOFT (FAULT_BIT(FAULT_INTERRUPT) | FAULT_BIT(FAULT_SHORT))
 
+/* A library of others is known to leave a block behind. */
+#define FAULT_LEAVES_ONE (1u << FAULT_KINDS)
+
 /* Runs all scenarios, prints TAP, returns main's status. */
 int fault_main(const struct fault_scenario *scenarios, size_t count);
 
 /* SQLite's allocations and system calls take part too; call first in main. */
 void fault_hook_sqlite(void);
+
+/* Likewise libcurl's, and jansson's allocations (fault_curl.c). */
+void fault_hook_curl(void);
 
 #endif
