@@ -48,7 +48,9 @@ static bool has_posted(void *context)
 {
     const struct posting *posting = context;
 
-    return posting->over || posting->accounts->wake.task;
+    return posting->over ||
+           (posting->accounts->wake.task && posting->accounts->leaving_count == 0 &&
+            posting->accounts->mail_due > dc_wall_now());
 }
 
 static bool is_over(void *context)
@@ -60,6 +62,7 @@ static int post_in(struct posting *posting, struct dc_err *err)
 {
     const struct accounts_options options = {
         .mail = *way,
+        .mails_at_once = 1,
         .app_name = "Docle",
         .app_url = "https://docle.example",
         .signup = SIGNUP_OPEN,
