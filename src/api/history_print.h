@@ -9,7 +9,11 @@
 void history_print_status(const char *id, bool running, const char *lang, int64_t created_at,
                           struct dc_buf *out);
 
-/* One entry of a list. status: what is known better than the store does, or NULL. */
-void history_print_summary(const struct store_run *run, const char *status, struct dc_buf *out);
+/* One entry of a list. status: queued, running, done; currency of what it cost. */
+void history_print_summary(const struct store_run *run, const char *status, const char *currency,
+                           struct dc_buf *out);
+
+/* ,"details":{…}: what was asked for, and how it was carried out. run: as store_run_get reads. */
+void history_print_details(const struct store_run *run, const char *currency, struct dc_buf *out);
 
 #endif

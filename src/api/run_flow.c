@@ -400,8 +400,10 @@ static int produce(struct run_flow *flow, const struct engine_caller *caller,
                    struct engine_refusal *refusal, struct dc_err *err)
 {
     DC_AUTO(layer_release) struct layer layer = LAYER_NONE;
+    int64_t begun = dc_now();
     int got = package_wish_any(&flow->wish) ? provide_packages(flow, &layer, refusal, err) : 0;
 
+    flow->result.install_ns = dc_now() - begun;
     if (got)
         return got < 0 ? got : 0;
     if (engine_run(flow->call->app->engine, &flow->request, caller,

@@ -249,6 +249,7 @@ void engine_launch(struct engine_run *run)
         return;
     }
     run->launched_ns = now;
+    run->result->started_ns = dc_wall_now();
     if (run->request->stream)
         listen_to(run);
     else

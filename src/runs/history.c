@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "runs/await.h"
+#include "runs/glance.h"
 
 #include "base/poison.h"
 
@@ -60,6 +61,7 @@ struct lazy {
     char user_id[DC_USER_ID_MAX_BYTES + 1];
     struct dc_buf policy;
     struct dc_buf request;
+    struct dc_buf head;
 };
 
 static void free_lazy(struct lazy *lazy)
@@ -68,6 +70,7 @@ static void free_lazy(struct lazy *lazy)
         return;
     dc_buf_release(&lazy->policy);
     dc_buf_release(&lazy->request);
+    dc_buf_release(&lazy->head);
     free(lazy);
 }
 
@@ -138,12 +141,16 @@ static int make_admission(const struct run_request *request, const struct histor
                           struct lazy **ret_lazy, struct dc_err *err)
 {
     DC_AUTO(free_lazy) struct lazy *lazy = calloc(1, sizeof(*lazy));
+    struct run_text head;
 
     if (!lazy)
         return dc_fail(err, DC_KERNEL, ENOMEM, "history");
     dc_buf_init(&lazy->policy, POLICY_TEXT_MAX);
     dc_buf_init(&lazy->request, SIZE_MAX / 4);
-    if (!run_policy_print(&request->policy, &lazy->policy) ||
+    dc_buf_init(&lazy->head, GLANCE_PROGRAM_MAX_BYTES + 1);
+    head = request->no_store ? (struct run_text){0} : glance_program(request);
+    if ((head.length && !dc_buf_append(&lazy->head, head.bytes, head.length)) ||
+        !run_policy_print(&request->policy, &lazy->policy) ||
         (!request->no_store && !run_request_print(request, &lazy->request)))
         return dc_fail(err, DC_KERNEL, ENOMEM, "history");
     copy_text(lazy->id, sizeof(lazy->id), run->id);
@@ -162,6 +169,8 @@ static int make_admission(const struct run_request *request, const struct histor
         .quota_limit = run->quota_limit,
         .policy = {lazy->policy.data, lazy->policy.length},
         .request = {lazy->request.data, lazy->request.length},
+        .head = {lazy->head.data, lazy->head.length},
+        .packages = (int64_t)request->package_count,
     };
     *ret_lazy = dc_take(lazy);
     return 0;
@@ -390,6 +399,19 @@ static struct store_bytes bytes_of(const struct dc_buf *buf)
     return (struct store_bytes){buf->data, buf->length};
 }
 
+/* Where no message of ours says it. */
+static struct store_bytes error_line(const struct run_result *result)
+{
+    const struct dc_buf *said = &result->streams[OUTPUT_STDERR];
+    struct run_text line;
+
+    if (result->outcome != OUTCOME_ERROR && result->outcome != OUTCOME_SIGNAL &&
+        result->outcome != OUTCOME_INSTALL_FAILED)
+        return (struct store_bytes){0};
+    line = glance_error(dc_buf_str(said), said->length);
+    return (struct store_bytes){line.bytes, line.length};
+}
+
 int history_finish(struct history *history, const struct history_run *run,
                    const struct run_request *request, const struct run_result *result,
                    struct dc_err *err)
@@ -413,6 +435,9 @@ int history_finish(struct history *history, const struct history_run *run,
         .egress_bytes = (int64_t)result->egress_bytes,
         .peak_bytes = (int64_t)result->peak_bytes,
         .wall_ns = (int64_t)result->wall_ns,
+        .started_at = result->started_ns,
+        .install_ns = request->package_count ? result->install_ns : 0,
+        .error_line = error_line(result),
         .finished_at = dc_wall_now(),
         .price_run_micros = run->price_run_micros,
         .price_cpu_ms_micros = run->price_cpu_ms_micros,

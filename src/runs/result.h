@@ -52,6 +52,8 @@ struct run_result {
     uint64_t peak_bytes;
     uint64_t wall_ns;   /* of user code */
     uint64_t queued_ns; /* waited for a slot */
+    int64_t started_ns; /* wall clock, when it was given a slot; 0: never */
+    int64_t install_ns; /* until its packages were there */
     bool warm;
     bool truncated[OUTPUT_STREAMS];
     struct run_policy policy;

@@ -14,9 +14,14 @@
     "r.id, r.project_id, r.key_id, r.user_id, r.lang, r.status, r.outcome, r.message,"             \
     " r.exit_code, r.signal, r.out_truncated, r.err_truncated, r.limits, r.policy, r.cpu_ms,"      \
     " r.mem_mb, r.duration_ms, r.cpu_ns, r.peak_bytes, r.wall_ns, r.created_at, r.started_at,"     \
-    " r.finished_at, r.test"
+    " r.finished_at, r.packages, r.error_line, r.install_ns, k.prefix, k.name,"                    \
+    " COALESCE(l.amount_micros, -1), COALESCE(l.egress_bytes, 0), q.head, r.test"
+/* Conditions on r and q are judged before the rest is looked up. */
+#define RUN_TABLES                                                                                 \
+    " FROM runs r LEFT JOIN run_requests q ON q.run_id = r.id"                                     \
+    " LEFT JOIN api_keys k ON k.id = r.key_id LEFT JOIN ledger l ON l.run_id = r.id"
 
-enum { RUN_COLUMN_COUNT = 24 };
+enum { RUN_COLUMN_COUNT = 32 };
 
 void store_run_release(struct store_run *run)
 {
@@ -24,6 +29,9 @@ void store_run_release(struct store_run *run)
     free(run->message);
     free(run->limits);
     free(run->policy);
+    free(run->error_line);
+    free(run->key_name);
+    free(run->head);
     free(run->request);
     free(run->out);
     free(run->err);
@@ -60,11 +68,19 @@ static int read_run(struct db_query *query, struct store_run *run, struct dc_err
     run->created_at = db_int(query, 20);
     run->started_at = db_int(query, 21);
     run->finished_at = db_int(query, 22);
-    run->test = db_int(query, 23) != 0;
+    run->packages = db_int(query, 23);
+    run->install_ns = db_int(query, 25);
+    db_text(query, 26, run->key_prefix, sizeof(run->key_prefix));
+    run->amount_micros = db_int(query, 28);
+    run->egress_bytes = db_int(query, 29);
+    run->test = db_int(query, 31) != 0;
     if (db_copy(query, 3, &run->user_id, NULL, err) < 0 ||
         db_copy(query, 7, &run->message, NULL, err) < 0 ||
         db_copy(query, 12, &run->limits, NULL, err) < 0 ||
-        db_copy(query, 13, &run->policy, NULL, err) < 0)
+        db_copy(query, 13, &run->policy, NULL, err) < 0 ||
+        db_copy(query, 24, &run->error_line, NULL, err) < 0 ||
+        db_copy(query, 27, &run->key_name, NULL, err) < 0 ||
+        db_copy(query, 30, &run->head, NULL, err) < 0)
         return -err->code;
     return db_row_read(query, err);
 }
@@ -85,8 +101,8 @@ int store_run_get(struct store_conn *conn, const char *project_id, const char *r
                   struct store_run *ret_run, struct dc_err *err)
 {
     static const char sql[] =
-        "SELECT " RUN_COLUMNS ", q.request, o.out, o.err, o.artifacts FROM runs r"
-        " LEFT JOIN run_requests q ON q.run_id = r.id LEFT JOIN run_outputs o ON o.run_id = r.id"
+        "SELECT " RUN_COLUMNS ", q.request, o.out, o.err, o.artifacts" RUN_TABLES
+        " LEFT JOIN run_outputs o ON o.run_id = r.id"
         " WHERE r.id = $1 AND r.project_id = $2";
     DC_AUTO(db_end) struct db_query *query = NULL;
     DC_AUTO(store_run_release) struct store_run run = {0};
@@ -107,15 +123,32 @@ int store_run_get(struct store_conn *conn, const char *project_id, const char *r
     return 0;
 }
 
-/* A cursor is the last row's place in the order: its time in hex, a dot, its id. */
+/* ---- lists ---- */
+
+/*
+ * A page looks at no more than so many runs, however few of them are wanted; then it ends early,
+ * with a cursor to go on from. So each page comes fast, and nobody makes the store read a million
+ * rows. Failures and an end user's runs are found by indexes that leave the others out.
+ */
+enum { SCAN_MAX = 20000, SCAN_TEXT_MAX = 10000 };
+
+/* A place in the order: newest first, then by id. A cursor is the last row's: its time in hex, a
+ * dot, its id. */
 struct place {
     int64_t created_at;
     char id[DC_UUID_SIZE];
 };
 
-static void write_cursor(const struct store_run *last, char out[static STORE_CURSOR_SIZE])
+/* What a page is taken from: first <= run < behind. */
+struct range {
+    struct place first;
+    struct place behind;
+};
+
+static void write_cursor(const struct place *place, char out[static STORE_CURSOR_SIZE])
 {
-    (void)snprintf(out, STORE_CURSOR_SIZE, "%" PRIx64 ".%s", (uint64_t)last->created_at, last->id);
+    (void)snprintf(out, STORE_CURSOR_SIZE, "%" PRIx64 ".%s", (uint64_t)place->created_at,
+                   place->id);
 }
 
 static int read_cursor(const char *cursor, struct place *ret_place, struct dc_err *err)
@@ -137,63 +170,159 @@ static int read_cursor(const char *cursor, struct place *ret_place, struct dc_er
     return 0;
 }
 
+static int range_of(const struct store_run_filter *filter, struct range *ret_range,
+                    struct dc_err *err)
+{
+    if (read_cursor(filter->cursor, &ret_range->behind, err) < 0)
+        return -err->code;
+    if (filter->until && filter->until <= ret_range->behind.created_at)
+        ret_range->behind = (struct place){.created_at = filter->until};
+    ret_range->first = (struct place){.created_at = filter->since};
+    return 0;
+}
+
+#define IN_RANGE                                                                                   \
+    " WHERE r.project_id = $1 AND (r.created_at, r.id) >= ($2, $3)"                                \
+    " AND (r.created_at, r.id) < ($4, $5)"
+#define IN_ORDER " ORDER BY r.created_at DESC, r.id DESC"
+#define OF_ANY " AND CAST($6 AS TEXT) IS NULL"
+#define OF_USER " AND r.user_id = $6"
+#define OF_FAILED " AND r.outcome <> 'ok' AND CAST($6 AS TEXT) IS NULL"
+
+static const char sql_far[] =
+    "SELECT r.created_at, r.id FROM runs r" IN_RANGE OF_ANY IN_ORDER " LIMIT 1 OFFSET $7";
+static const char sql_far_user[] =
+    "SELECT r.created_at, r.id FROM runs r" IN_RANGE OF_USER IN_ORDER " LIMIT 1 OFFSET $7";
+static const char sql_far_failed[] =
+    "SELECT r.created_at, r.id FROM runs r" IN_RANGE OF_FAILED IN_ORDER " LIMIT 1 OFFSET $7";
+
+#define IN_FILTER                                                                                  \
+    " AND r.lang = COALESCE($7, r.lang) AND r.test = COALESCE($8, r.test)"                         \
+    " AND (CAST($9 AS TEXT) IS NULL OR r.key_id = $9)"                                             \
+    " AND (CAST($10 AS TEXT) IS NULL OR (r.status = 'done') = ($10 = 'done'))"                     \
+    " AND (CAST($11 AS TEXT) IS NULL OR $11 LIKE '%,' || r.outcome || ',%')"                       \
+    " AND (CAST($12 AS TEXT) IS NULL OR r.id LIKE $12)"                                            \
+    " AND (CAST($13 AS TEXT) IS NULL OR lower(r.message) LIKE $13 ESCAPE '!'"                      \
+    " OR lower(r.error_line) LIKE $13 ESCAPE '!' OR lower(q.head) LIKE $13 ESCAPE '!')"
+
+static const char sql_list[] =
+    "SELECT " RUN_COLUMNS RUN_TABLES IN_RANGE OF_ANY IN_FILTER IN_ORDER " LIMIT $14";
+static const char sql_list_user[] =
+    "SELECT " RUN_COLUMNS RUN_TABLES IN_RANGE OF_USER IN_FILTER IN_ORDER " LIMIT $14";
+static const char sql_list_failed[] =
+    "SELECT " RUN_COLUMNS RUN_TABLES IN_RANGE OF_FAILED IN_FILTER IN_ORDER " LIMIT $14";
+
+static const char *choose(const struct store_run_filter *filter, const char *any, const char *user,
+                          const char *failed)
+{
+    return filter->user_id ? user : filter->failed ? failed : any;
+}
+
+static void bind_range(struct db_query *query, const struct store_run_filter *filter,
+                       const struct range *range)
+{
+    db_bind_text(query, 1, filter->project_id);
+    db_bind_int(query, 2, range->first.created_at);
+    db_bind_text(query, 3, range->first.id);
+    db_bind_int(query, 4, range->behind.created_at);
+    db_bind_text(query, 5, range->behind.id);
+    db_bind_text(query, 6, filter->user_id);
+}
+
+/* Narrows the range to what a page may look at; true in *ret_cut when that leaves some out. */
+static int cut_range(struct store_conn *conn, const struct store_run_filter *filter,
+                     struct range *range, bool *ret_cut, struct dc_err *err)
+{
+    DC_AUTO(db_end) struct db_query *query = NULL;
+
+    if (db_begin_query(conn->db, choose(filter, sql_far, sql_far_user, sql_far_failed), &query,
+                       err) < 0)
+        return -err->code;
+    bind_range(query, filter, range);
+    db_bind_int(query, 7, filter->text_like ? SCAN_TEXT_MAX - 1 : SCAN_MAX - 1);
+    if (db_step(query, ret_cut, err) < 0)
+        return -err->code;
+    if (!*ret_cut)
+        return 0;
+    range->first.created_at = db_int(query, 0);
+    db_text(query, 1, range->first.id, sizeof(range->first.id));
+    return db_row_read(query, err);
+}
+
+static bool is_filtered(const struct store_run_filter *filter)
+{
+    return filter->lang || filter->test || filter->key_id || filter->status || filter->outcomes ||
+           filter->id_like || filter->text_like;
+}
+
 /* Reads up to limit rows; one row more than that tells that there is a next page. */
-static int read_page(struct db_query *query, int limit, struct store_run_page *page,
+static int read_page(struct db_query *query, int limit, struct store_run_page *page, bool *ret_more,
                      struct dc_err *err)
 {
-    bool row;
-
     page->runs = calloc((size_t)limit, sizeof(*page->runs));
     if (!page->runs)
         return dc_fail(err, DC_KERNEL, ENOMEM, "a page of %d runs", limit);
     for (;;) {
-        if (db_step(query, &row, err) < 0)
+        if (db_step(query, ret_more, err) < 0)
             return -err->code;
-        if (!row)
+        if (!*ret_more || page->count == (size_t)limit)
             return 0;
-        if (page->count == (size_t)limit)
-            break;
         if (read_run(query, &page->runs[page->count++], err) < 0)
             return -err->code;
     }
-    write_cursor(&page->runs[page->count - 1], page->next_cursor);
-    return 0;
+}
+
+static int list(struct store_conn *conn, const struct store_run_filter *filter,
+                const struct range *range, struct store_run_page *page, bool *ret_more,
+                struct dc_err *err)
+{
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    int limit = filter->limit ? filter->limit : STORE_LIST_DEFAULT;
+
+    if (limit < 1 || limit > STORE_LIST_MAX)
+        return dc_fail(err, DC_INVALID, 0, "limit is not between 1 and %d", STORE_LIST_MAX);
+    if (db_begin_query(conn->db, choose(filter, sql_list, sql_list_user, sql_list_failed), &query,
+                       err) < 0)
+        return -err->code;
+    bind_range(query, filter, range);
+    db_bind_text(query, 7, filter->lang);
+    if (filter->test)
+        db_bind_int(query, 8, *filter->test);
+    else
+        db_bind_null(query, 8);
+    db_bind_text(query, 9, filter->key_id);
+    db_bind_text(query, 10, filter->status);
+    db_bind_text(query, 11, filter->outcomes);
+    db_bind_text(query, 12, filter->id_like);
+    db_bind_text(query, 13, filter->text_like);
+    db_bind_int(query, 14, limit + 1);
+    return read_page(query, limit, page, ret_more, err);
 }
 
 int store_runs_list(struct store_conn *conn, const struct store_run_filter *filter,
                     struct store_run_page *ret_page, struct dc_err *err)
 {
-    static const char sql[] =
-        "SELECT " RUN_COLUMNS " FROM runs r WHERE r.project_id = $1 AND r.created_at >= $2"
-        " AND (r.created_at, r.id) < ($3, $4)"
-        " AND r.lang = COALESCE($5, r.lang)"
-        " AND (CAST($6 AS TEXT) IS NULL OR r.outcome = $6) AND (CAST($7 AS TEXT) IS NULL OR "
-        "r.user_id = $7) AND r.test = COALESCE($8, r.test)"
-        " ORDER BY r.created_at DESC, r.id DESC LIMIT $9";
-    DC_AUTO(db_end) struct db_query *query = NULL;
     DC_AUTO(store_run_page_release) struct store_run_page page = {0};
-    int limit = filter->limit ? filter->limit : STORE_LIST_DEFAULT;
-    struct place place;
+    struct range range;
+    bool cut = false;
+    bool more;
 
-    if (limit < 1 || limit > STORE_LIST_MAX)
-        return dc_fail(err, DC_INVALID, 0, "limit is not between 1 and %d", STORE_LIST_MAX);
-    if (read_cursor(filter->cursor, &place, err) < 0 ||
-        db_begin_query(conn->db, sql, &query, err) < 0)
+    if (range_of(filter, &range, err) < 0)
         return -err->code;
-    db_bind_text(query, 1, filter->project_id);
-    db_bind_int(query, 2, filter->since);
-    db_bind_int(query, 3, place.created_at);
-    db_bind_text(query, 4, place.id);
-    db_bind_text(query, 5, filter->lang);
-    db_bind_text(query, 6, filter->outcome);
-    db_bind_text(query, 7, filter->user_id);
-    if (filter->test)
-        db_bind_int(query, 8, *filter->test);
-    else
-        db_bind_null(query, 8);
-    db_bind_int(query, 9, limit + 1);
-    if (read_page(query, limit, &page, err) < 0)
+    if (is_filtered(filter) && cut_range(conn, filter, &range, &cut, err) < 0)
         return -err->code;
+    if (list(conn, filter, &range, &page, &more, err) < 0)
+        return -err->code;
+    if (more) {
+        struct store_run *last = &page.runs[page.count - 1];
+        struct place place = {.created_at = last->created_at};
+
+        memcpy(place.id, last->id, sizeof(place.id));
+        write_cursor(&place, page.next_cursor);
+    } else if (cut) {
+        write_cursor(&range.first, page.next_cursor);
+        page.searched_to = range.first.created_at;
+    }
     *ret_page = page;
     page = (struct store_run_page){0};
     return 0;

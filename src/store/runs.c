@@ -82,9 +82,11 @@ int store_claim_held(struct store_conn *conn, const struct store_run_new *run, b
 
 static int insert_run(struct store_conn *conn, const struct store_run_new *run, struct dc_err *err)
 {
-    static const char sql[] = "INSERT INTO runs (id, project_id, key_id, user_id, lang, status,"
-                              " policy, created_at, quota_period, test, hold_micros, hold_kinds)"
-                              " VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10, $11)";
+    static const char sql[] =
+        "INSERT INTO runs (id, project_id, key_id, user_id, lang, status,"
+        " policy, created_at, quota_period, test, hold_micros, hold_kinds,"
+        " packages) VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, $9, $10,"
+        " $11, $12)";
     DC_AUTO(db_end) struct db_query *query = NULL;
     int64_t kinds = run->budgets && run->hold_micros ? usage_held_kinds(run->budgets) : 0;
 
@@ -101,13 +103,15 @@ static int insert_run(struct store_conn *conn, const struct store_run_new *run, 
     db_bind_int(query, 9, run->test);
     conn_bind_limit(query, 10, kinds ? run->hold_micros : 0);
     db_bind_int(query, 11, kinds);
+    db_bind_int(query, 12, run->packages);
     return db_run(query, NULL, err);
 }
 
 static int insert_request(struct store_conn *conn, const struct store_run_new *run,
                           struct dc_err *err)
 {
-    static const char sql[] = "INSERT INTO run_requests (run_id, request) VALUES ($1, $2)";
+    static const char sql[] = "INSERT INTO run_requests (run_id, head, request)"
+                              " VALUES ($1, $2, $3)";
     DC_AUTO(db_end) struct db_query *query = NULL;
 
     if (!run->request.length)
@@ -115,7 +119,8 @@ static int insert_request(struct store_conn *conn, const struct store_run_new *r
     if (db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
     db_bind_text(query, 1, run->id);
-    db_bind_bytes(query, 2, run->request);
+    db_bind_chars(query, 2, run->head);
+    db_bind_bytes(query, 3, run->request);
     return db_run(query, NULL, err);
 }
 
@@ -231,8 +236,9 @@ static int update_run(struct store_conn *conn, const struct store_run_result *re
     static const char sql[] =
         "UPDATE runs SET status = 'done', outcome = $1, message = $2, exit_code = $3, signal = $4,"
         " out_truncated = $5, err_truncated = $6, limits = $7, cpu_ms = $8, mem_mb = $9,"
-        " duration_ms = $10, cpu_ns = $11, peak_bytes = $12, wall_ns = $13, finished_at = $14"
-        " WHERE id = $15 AND status <> 'done'";
+        " duration_ms = $10, cpu_ns = $11, peak_bytes = $12, wall_ns = $13, finished_at = $14,"
+        " started_at = COALESCE($15, started_at), install_ns = $16, error_line = $17"
+        " WHERE id = $18 AND status <> 'done'";
     DC_AUTO(db_end) struct db_query *query = NULL;
     int64_t changes;
 
@@ -252,7 +258,13 @@ static int update_run(struct store_conn *conn, const struct store_run_result *re
     db_bind_int(query, 12, result->peak_bytes);
     db_bind_int(query, 13, result->wall_ns);
     db_bind_int(query, 14, result->finished_at);
-    db_bind_text(query, 15, result->id);
+    if (result->started_at)
+        db_bind_int(query, 15, result->started_at);
+    else
+        db_bind_null(query, 15);
+    db_bind_int(query, 16, result->install_ns);
+    db_bind_chars(query, 17, result->error_line);
+    db_bind_text(query, 18, result->id);
     if (db_run(query, &changes, err) < 0)
         return -err->code;
     return changes ? 0 : explain_unfinished(conn, result->id, err);

@@ -40,6 +40,8 @@ struct store_run_new {
     int64_t hold_micros;                 /* with budgets: what the run may cost at most */
     int64_t price_micros;                /* with budgets: what the cheapest run costs */
     struct store_bytes request; /* JSON of the inputs, env values redacted; empty: not kept */
+    struct store_bytes head;    /* how the program begins; only with a request */
+    int64_t packages;           /* asked for */
 
     const char *idempotency_key; /* NULL: no claim, the rest is ignored */
     uint8_t body_hash[STORE_HASH_BYTES];
@@ -97,6 +99,9 @@ struct store_run_result {
     int64_t peak_bytes;
     int64_t wall_ns;
     int64_t egress_bytes;
+    int64_t started_at;            /* 0: it never was */
+    int64_t install_ns;            /* until its packages were there */
+    struct store_bytes error_line; /* of standard error, or empty */
     int64_t finished_at;
     /* Prices in force, in millionths; negative: none was. */
     int64_t price_run_micros;
@@ -142,6 +147,14 @@ struct store_run {
     int64_t created_at;
     int64_t started_at;
     int64_t finished_at;
+    int64_t packages;
+    int64_t install_ns;
+    char *error_line;
+    char key_prefix[24]; /* "": no key, or one that is gone */
+    char *key_name;
+    int64_t amount_micros; /* -1: no price was in force, or it has not ended */
+    int64_t egress_bytes;
+    char *head; /* how the program begins */
 
     /* By store_run_get only. NUL-terminated behind their length. */
     char *request;
@@ -164,21 +177,29 @@ static inline void store_run_release_auto(struct store_run *run)
 DC_MUST int store_run_get(struct store_conn *conn, const char *project_id, const char *run_id,
                           struct store_run *ret_run, struct dc_err *err);
 
+/* NULL, 0: any. */
 struct store_run_filter {
-    const char *project_id;
-    const char *lang;    /* NULL: any */
-    const char *outcome; /* NULL: any */
-    const char *user_id; /* NULL: any */
-    const bool *test;    /* NULL: any */
-    int64_t since;       /* created at or after; 0: any */
-    const char *cursor;  /* next_cursor of the page before; NULL: from the newest */
-    int limit;           /* 1..STORE_LIST_MAX, 0: STORE_LIST_DEFAULT; else DC_INVALID */
+    const char *project_id; /* never NULL */
+    const char *lang;
+    const char *status;   /* "done", or another word for those that are not */
+    const char *outcomes; /* ",error,timeout,": one of these, commas around each */
+    bool failed;          /* "ok" is not among the outcomes; finds them faster */
+    const char *user_id;
+    const char *key_id;
+    const bool *test;
+    const char *id_like;   /* pattern of LIKE */
+    const char *text_like; /* the same in lower case, "!" escapes; for program, message, error */
+    int64_t since;         /* created at or after */
+    int64_t until;         /* created before */
+    const char *cursor;    /* next_cursor of the page before; NULL: from the newest */
+    int limit;             /* 1..STORE_LIST_MAX, 0: STORE_LIST_DEFAULT; else DC_INVALID */
 };
 
 struct store_run_page {
     struct store_run *runs;
     size_t count;
     char next_cursor[STORE_CURSOR_SIZE]; /* "": this was the last page */
+    int64_t searched_to; /* not 0: the page ends there since it had looked at enough runs */
 };
 
 void store_run_page_release(struct store_run_page *page);

@@ -111,12 +111,119 @@ def test_list_filters(server, make_client):
     "query",
     ["limit=0", "limit=201", "limit=-1", "limit=x", "limit=1e2", "limit=99999999999999999999", "cursor=x",
      "cursor=", "since=yesterday", "since=2025-13-01T00:00:00Z", "lang=ruby", "outcome=good", "userId=",
-     "limit=1&limit=2", "unknown=1", "limit=%zz", "userId=%ff"],
+     "limit=1&limit=2", "unknown=1", "limit=%zz", "userId=%ff", "until=now", "status=ended", "status=", "outcome=ok,",
+     "outcome=,", "outcome=" + "ok," * 500, "keyId=x", "keyId=' OR 1=1", "test=1", "test=", "q=", "q=" + "x" * 201,
+     "q=%00", "q=%ff"],
 )
 def test_bad_queries(api, query):
     answer = api.get(f"/api/runs?{query}")
     assert answer.status_code == 400, answer.text
     assert answer.json()["message"]
+
+
+def test_more_filters(server, make_client):
+    live = server.create_key("filters-live")
+    client = make_client(server, live["key"])
+    trial = make_client(server, server.create_key("filters-live", "--test")["key"])
+    first = client.run("print('Needle_%!')")
+    failed = client.run("import json\njson.loads('{')")
+    timeout = client.run("while True: pass", policy={"timeoutMs": 300})
+    test = trial.run("print(4)")
+
+    def found(**params):
+        return {r["id"] for r in client.get("/api/runs", params=params).json()["runs"]}
+
+    everything = {first["id"], failed["id"], timeout["id"], test["id"]}
+    assert found() == everything
+    assert found(test="true") == {test["id"]}
+    assert found(test="false") == everything - {test["id"]}
+    assert found(keyId=live["id"]) == everything - {test["id"]}
+    assert found(keyId=NOWHERE) == set()
+    assert found(outcome="error,timeout") == {failed["id"], timeout["id"]}
+    assert found(outcome="ok,ok,error") == {first["id"], failed["id"], test["id"]}
+    assert found(outcome="timeout", test="true") == set()
+    assert found(status="done") == everything
+    assert found(status="running") == found(status="queued") == set()
+    assert found(until=failed["createdAt"]) == {first["id"]}
+    assert found(since=failed["createdAt"], until=timeout["createdAt"]) == {failed["id"]}
+    assert found(since="2026-01-02T00:00:00Z", until="2026-01-01T00:00:00Z") == set()
+    assert found(q="needle_%!") == {first["id"]}  # any case, and none of it a pattern
+    assert found(q="needle__!") == found(q="%") - {first["id"]} == set()
+    assert found(q="jsondecodeerror") == {failed["id"]}
+    assert found(q="did not end within") == {timeout["id"]}
+    assert found(q=first["id"]) == found(q=first["id"][:30]) == {first["id"]}
+    assert first["id"] in found(q=first["id"][:8])
+    assert found(q="deadbeef") == found(q="' OR '1'='1") == set()
+
+
+def test_pages_with_filters(server, make_client):
+    client = make_client(server, server.create_key("filter-pages")["key"])
+    ids = [client.run(f"raise SystemExit({i % 2})")["id"] for i in range(10)][::-1]
+    odd, seen, cursor = ids[::2], [], None
+    while True:
+        page = client.get("/api/runs", params={"outcome": "error", "limit": 2, **({"cursor": cursor} if cursor else {})})
+        seen += [run["id"] for run in page.json()["runs"]]
+        cursor = page.json()["nextCursor"]
+        if not cursor:
+            break
+    assert seen == odd
+
+
+def test_summaries_say_what_a_list_needs(server, make_client):
+    key = server.create_key("summaries", "--name", "web")
+    client = make_client(server, key["key"])
+    client.run("\n\n  # counts\nprint(1 / 0)")
+    [run] = client.get("/api/runs").json()["runs"]
+    assert run["key"] == {"id": key["id"], "prefix": key["key"][:12], "name": "web"}
+    assert run["preview"] == "# counts"
+    assert run["errorLine"] == "ZeroDivisionError: division by zero"
+    assert run["cost"] == 0.001 and run["currency"] == "usd"
+    client.run("print('" + "é" * 400 + "')")
+    run = client.get("/api/runs").json()["runs"][0]
+    assert run["preview"].startswith("print('é") and len(run["preview"].encode()) <= 160
+    assert "errorLine" not in run
+
+
+def test_details(server, make_client, api):
+    key = server.create_key("details")
+    client = make_client(server, key["key"])
+    result = client.run(
+        "import os; print(os.environ['TOKEN'])", args=["a"], stdin="in", env={"TOKEN": "hidden-value"},
+        policy={"timeoutMs": 2000}, userContext={"id": "u-9"}, artifacts=["*.txt"],
+    )
+    answer = client.get(f"/api/run/{result['id']}", params={"details": "true"})
+    body = answer.json()
+    details = body.pop("details")
+    assert body == result == client.get(f"/api/run/{result['id']}", params={"details": "false"}).json()
+    assert details["request"] == {
+        "lang": "python", "entrypoint": "main.py", "code": "import os; print(os.environ['TOKEN'])", "args": ["a"],
+        "env": {"TOKEN": "[redacted]"}, "stdin": "in", "artifacts": ["*.txt"], "userContext": {"id": "u-9"},
+    }
+    assert "hidden-value" not in str(details)
+    assert details["policy"]["timeoutMs"] == 2000 and details["policy"]["clamped"] == []
+    assert details["key"]["id"] == key["id"] and details["userId"] == "u-9"
+    assert details["cost"] == 0.001 and details["egressBytes"] == 0
+    timeline = details["timeline"]
+    assert timeline["createdAt"] == result["createdAt"] <= timeline["startedAt"] <= timeline["finishedAt"]
+    assert timeline["runMs"] == result["usage"]["durationMs"] and timeline["queueMs"] >= 0
+    assert client.get(f"/api/run/{result['id']}?details=yes").status_code == 400
+    assert api.get(f"/api/run/{result['id']}?details=true").status_code == 404  # another project's key
+
+
+def test_details_of_a_running_run(api, background):
+    waiting = background.submit(
+        api.run, "import time; time.sleep(1e9)", policy=LONG, userContext={"id": "details-open"}
+    )
+    run = find_open(api, "details-open")
+    body = wait_for(
+        lambda: (s := api.get(f"/api/run/{run['id']}?details=true").json()).get("status") == "running" and s,
+        "it runs",
+    )
+    assert body["details"]["request"]["code"].startswith("import time") and "cost" not in body["details"]
+    assert [r["id"] for r in api.get("/api/runs?status=running&userId=details-open").json()["runs"]] == [run["id"]]
+    assert api.get("/api/runs?status=queued&userId=details-open").json()["runs"] == []
+    api.post(f"/api/run/{run['id']}/cancel")
+    waiting.result(60)
 
 
 def test_store_false_keeps_only_the_metering(server, api):

@@ -167,7 +167,7 @@ static bool ledger_and_runs_agree(int result)
 {
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     DC_AUTO(store_run_page_release) struct store_run_page page = {0};
-    struct store_run_filter filter = {.project_id = project.id, .outcome = "ok", .limit = 200};
+    struct store_run_filter filter = {.project_id = project.id, .outcomes = ",ok,", .limit = 200};
     static struct store_usage last;
     struct store_usage usage;
     struct dc_err err = {0};

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "runs/glance.h"
 #include "runs/result.h"
 
 #include "base/poison.h"
@@ -233,12 +234,78 @@ static void limits_and_policy_come_back(void **state)
     assert_int_equal(back.value[POLICY_TIMEOUT_MS], 0);
 }
 
+static void assert_error_line(const char *text, const char *line)
+{
+    struct run_text got = glance_error(text, strlen(text));
+
+    assert_int_equal(got.length, strlen(line));
+    assert_memory_equal(got.bytes, line, got.length);
+}
+
+static void finds_the_line_that_says_it(void **state)
+{
+    char longest[20000];
+
+    (void)state;
+    assert_error_line("", "");
+    assert_error_line("\n\n", "");
+    assert_error_line("Traceback (most recent call last):\n  File \"main.py\"\nKeyError: 'a'\n",
+                      "KeyError: 'a'");
+    assert_error_line("/workspace/main.js:1\nthrow 1\n^\n\nError: boom\n    at Object {\n"
+                      "  code: 1\n}\n\nNode.js v20.1.0\n",
+                      "Error: boom");
+    assert_error_line("only \r\n", "only");
+    assert_error_line("good\n\xff\xfe bad bytes\n", "");
+    memset(longest, 'x', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = 0;
+    assert_error_line(longest, ""); /* its beginning is not in what is looked at */
+    memcpy(longest + sizeof(longest) - 1000, "\n\xc3\xa9", 3);
+    for (size_t i = sizeof(longest) - 1000 + 3; i + 2 < sizeof(longest); i += 2)
+        memcpy(longest + i, "\xc3\xa9", 2);
+    longest[sizeof(longest) - 1] = 0;
+    assert_int_equal(glance_error(longest, strlen(longest)).length, GLANCE_LINE_MAX_BYTES);
+}
+
+static void shows_how_a_program_begins(void **state)
+{
+    struct run_file files[] = {
+        {.path = {"lib.py", 6}, .content = {"a = 1", 5}},
+        {.path = {"main.py", 7}, .content = {"\n\n  print(1)  \nx", 16}},
+    };
+    struct run_request request = {.files = files, .file_count = 2, .entrypoint = "main.py"};
+    struct run_text line;
+    char text[GLANCE_PROGRAM_MAX_BYTES + 2];
+
+    (void)state;
+    assert_int_equal(glance_program(&request).length, 16);
+    line = glance_line("\n\n  print(1)  \nx");
+    assert_int_equal(line.length, 8);
+    assert_memory_equal(line.bytes, "print(1)", 8);
+    assert_int_equal(glance_line("").length, 0);
+    assert_int_equal(glance_line(" \n\t\n").length, 0);
+    files[1].content = (struct run_text){"a\0b", 3};
+    assert_int_equal(glance_program(&request).length, 1);
+    files[1].content = (struct run_text){"\xff", 1};
+    assert_int_equal(glance_program(&request).length, 0);
+    memset(text, 'a', sizeof(text));
+    memcpy(text + GLANCE_PROGRAM_MAX_BYTES - 1, "\xc3\xa9", 2); /* not cut in two */
+    files[1].content = (struct run_text){text, sizeof(text) - 1};
+    assert_int_equal(glance_program(&request).length, GLANCE_PROGRAM_MAX_BYTES - 1);
+    request.file_count = 0;
+    assert_int_equal(glance_program(&request).length, 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(maps_every_end),          cmocka_unit_test(says_why_in_stderr),
-        cmocka_unit_test(answers_as_the_original), cmocka_unit_test(any_bytes_make_valid_json),
-        cmocka_unit_test(the_worst_case_fits),     cmocka_unit_test(limits_and_policy_come_back),
+        cmocka_unit_test(maps_every_end),
+        cmocka_unit_test(says_why_in_stderr),
+        cmocka_unit_test(answers_as_the_original),
+        cmocka_unit_test(any_bytes_make_valid_json),
+        cmocka_unit_test(the_worst_case_fits),
+        cmocka_unit_test(limits_and_policy_come_back),
+        cmocka_unit_test(finds_the_line_that_says_it),
+        cmocka_unit_test(shows_how_a_program_begins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

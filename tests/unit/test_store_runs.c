@@ -440,6 +440,46 @@ static void test_page_limits(void **state)
     assert_code(store_runs_list(f->conn, &filter, &page, &err), DC_INVALID);
 }
 
+/* 21,000 runs, the oldest by another key: found by pages that look at so many each. */
+static void test_rare_runs_are_found_in_steps(void **state)
+{
+    struct fixture *f = *state;
+    struct store_run_filter filter = {.project_id = f->project.id, .key_id = "rare"};
+    char cursor[STORE_CURSOR_SIZE];
+    char sql[1024];
+    struct dc_err err;
+    int pages = 0;
+
+    (void)snprintf(
+        sql, sizeof(sql),
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 21000)"
+        " INSERT INTO runs (id, project_id, key_id, lang, status, outcome, created_at)"
+        " SELECT printf('00000000-0000-7000-8000-%%012x', i), '%s',"
+        " CASE WHEN i = 1 THEN 'rare' ELSE 'often' END, 'python', 'done', 'ok', 1000 + i"
+        " FROM n",
+        f->project.id);
+    assert_int_equal(fixture_sql(f->path, sql), 0);
+    for (;;) {
+        DC_AUTO(store_run_page_release) struct store_run_page page = {0};
+
+        assert_ok(store_runs_list(f->conn, &filter, &page, &err), err);
+        pages++;
+        assert_true(pages < 10);
+        if (page.count) {
+            assert_int_equal(page.count, 1);
+            assert_int_equal(page.runs[0].created_at, 1001);
+            assert_string_equal(page.next_cursor, "");
+            assert_int_equal(page.searched_to, 0);
+            break;
+        }
+        assert_string_not_equal(page.next_cursor, "");
+        assert_true(page.searched_to > 1000 && page.searched_to < 22000);
+        memcpy(cursor, page.next_cursor, sizeof(cursor));
+        filter.cursor = cursor;
+    }
+    assert_int_equal(pages, 2);
+}
+
 static void test_cursor_of_strangers(void **state)
 {
     struct fixture *f = *state;
@@ -492,10 +532,10 @@ static void test_filters(void **state)
     assert_int_equal(read_all(f, filter, 2, NULL, got), 4);
     filter.lang = "node";
     assert_int_equal(read_all(f, filter, 2, NULL, got), 2);
-    filter.outcome = "error";
+    filter.outcomes = ",error,";
     assert_int_equal(read_all(f, filter, 2, NULL, got), 1);
     assert_string_equal(got[0], ids[2]);
-    filter = (struct store_run_filter){.project_id = f->project.id, .outcome = "ok"};
+    filter = (struct store_run_filter){.project_id = f->project.id, .outcomes = ",ok,"};
     assert_int_equal(read_all(f, filter, 2, NULL, got), 2);
     filter = (struct store_run_filter){.project_id = f->project.id, .user_id = "u"};
     assert_int_equal(read_all(f, filter, 2, NULL, got), 1);
@@ -636,6 +676,7 @@ int main(void)
         with_store(test_claims_from_many_threads),
         with_store(test_paging_is_stable_under_inserts),
         with_store(test_page_limits),
+        with_store(test_rare_runs_are_found_in_steps),
         with_store(test_cursor_of_strangers),
         with_store(test_filters),
         with_store(test_purge),

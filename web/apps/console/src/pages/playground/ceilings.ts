@@ -44,9 +44,9 @@ export function useCeilings(): Ceilings {
 }
 
 /** Why a number cannot be; null: it can, or the default holds. */
-export function rangeProblem(value: number | null, range: Range): string | null {
+export function rangeProblem(value: number | null, range: Range, text: (value: number) => string = String): string | null {
   if (value === null) return null
-  if (value < range.min) return `At least ${range.min}.`
-  if (value > range.max) return `At most ${range.max} here.`
+  if (value < range.min) return `At least ${text(range.min)}.`
+  if (value > range.max) return `At most ${text(range.max)} here.`
   return null
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { loadDraft, parseDraft, printDraft, readSandbox, saveDraft } from './draft'
+import { loadDraft, parseDraft, printDraft, readSandbox, saveDraft, takeHandedOver } from './draft'
 import { makeSandbox } from './model'
 
 beforeEach(() => {
@@ -48,5 +48,15 @@ describe('drafts', () => {
       env: [{ name: 'A', value: '1' }],
       policy: { timeoutMs: null },
     })
+  })
+
+  it('are taken from another page once', () => {
+    const run = { lang: 'python', entry: 'main.py', files: [{ path: 'main.py', content: 'print(1)' }], policy: { timeoutMs: 3000, allowNet: true, allowedHosts: ['a.example'] }, runId: 'r1' }
+    sessionStorage.setItem('docle.playground.open', JSON.stringify(run))
+    expect(takeHandedOver()).toMatchObject({ entry: 'main.py', policy: { timeoutMs: 3000, network: true, hosts: ['a.example'] } })
+    expect(takeHandedOver()).toBeNull()
+    localStorage.setItem('docle.playground.open', JSON.stringify(run))
+    expect(takeHandedOver()).not.toBeNull()
+    expect(takeHandedOver()).toBeNull()
   })
 })

@@ -102,3 +102,18 @@ export function saveDraft(sandbox: Sandbox): boolean {
   const shared = { ...sandbox, env: sandbox.env.map((line) => ({ ...line, value: '' })) }
   return writeSetting(KEY, printDraft(shared)) || kept
 }
+
+const OPEN_KEY = 'docle.playground.open'
+
+/** A program that another page handed over, such as that of an earlier run; once. */
+export function takeHandedOver(): Sandbox | null {
+  let stored = readSetting(OPEN_KEY)
+  writeSetting(OPEN_KEY, null)
+  try {
+    stored = session()?.getItem(OPEN_KEY) ?? stored
+    session()?.removeItem(OPEN_KEY)
+  } catch {
+    // Then the other storage had it, or nobody.
+  }
+  return parseDraft(stored)
+}

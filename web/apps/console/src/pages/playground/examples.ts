@@ -47,7 +47,7 @@ for damping in (0.1, 0.25, 0.5):
 ax.set_xlabel("time")
 ax.legend()
 fig.savefig("oscillation.png")
-print("Look under Files: oscillation.png")
+print("See “Files left”: oscillation.png")
 `
 
 const SALES = `region,quarter,revenue

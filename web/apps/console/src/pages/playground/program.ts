@@ -5,6 +5,7 @@ import { me } from '@/app/session'
 import { download } from '@/lib/artifact'
 import { notify, notifyError } from '@/ui/toast'
 import { useCeilings } from './ceilings'
+import { costOf } from './cost'
 import { loadHistory, pastRunOf, saveHistory, withRun, type PastRun } from './history'
 import { requestOf, type Sandbox, type SourceFile } from './model'
 import { useRunner } from './runner'
@@ -41,6 +42,7 @@ export function useProgram(onRename: (path: string, next: string | null) => void
   /** What the run was given. */
   const given = shallowRef<SourceFile[]>(copyOf(workspace.sandbox).files)
   const timeoutMs = ref(3000)
+  const cost = ref<string | null>(null)
   const { sandbox } = workspace
 
   const anonymous = computed(() => !me.value)
@@ -61,6 +63,7 @@ export function useProgram(onRename: (path: string, next: string | null) => void
     const snapshot = copyOf(sandbox)
     given.value = snapshot.files
     mark.value = null
+    cost.value = null
     workspace.fresh.value = false
     timeoutMs.value = snapshot.policy.timeoutMs ?? ceilings.ranges.value.timeoutMs.default
     await runner.start(requestOf(snapshot))
@@ -70,6 +73,9 @@ export function useProgram(onRename: (path: string, next: string | null) => void
   function took(snapshot: Sandbox) {
     const result = runner.result.value
     if (!result) return
+    void costOf(result).then((text) => {
+      if (runner.result.value?.id === result.id) cost.value = text
+    })
     if (result.outcome !== 'ok' && result.outcome !== 'cancelled') mark.value = findMark(result.stderr, has)
     history.value = saveHistory(withRun(history.value, pastRunOf(snapshot, result)))
   }
@@ -122,7 +128,7 @@ export function useProgram(onRename: (path: string, next: string | null) => void
     notify({ tone: 'plain', text: 'The history was emptied', action: { label: 'Undo', act: () => (history.value = saveHistory(before)) } })
   }
 
-  return { workspace, runner, ceilings, history, mark, given, timeoutMs, anonymous, mayRun, has, errors, run, stop, resume, upload, downloadZip, restore, forget }
+  return { workspace, runner, ceilings, history, mark, given, timeoutMs, cost, anonymous, mayRun, has, errors, run, stop, resume, upload, downloadZip, restore, forget }
 }
 
 /** "files[1].path" and "args[0]" belong to what the page shows as one. */

@@ -82,6 +82,14 @@ describe('useRunner', () => {
     expect(asked[0]!.init.body).toBe(asked[1]!.init.body)
   })
 
+  it('keeps what came live when the server died with the run', async () => {
+    answers = [stream(start + sse('stdout', { text: 'one\n' }), true), refused, json({ ...result, stdout: '', outcome: 'sandbox_error' })]
+    const run = runner()
+    await run.start(request)
+    expect(run.result.value!.outcome).toBe('sandbox_error')
+    expect(run.log.text()).toBe('one\n')
+  })
+
   it('takes a refusal as the answer', async () => {
     answers = [json({ error: 'Invalid payload', code: 'invalid', message: 'Mend it.', details: [{ path: 'policy.timeoutMs', message: 'too much' }] }, 400)]
     const run = runner()

@@ -93,7 +93,8 @@ export function useRunner(options: RunnerOptions = {}): Runner {
   }
 
   function finish(run: RunResult) {
-    log.complete(run.stdout, run.stderr)
+    // Where the sandbox or the server died, what came live is all there is.
+    if (run.outcome !== 'sandbox_error' || run.stdout || run.stderr) log.complete(run.stdout, run.stderr)
     result.value = run
     id.value = run.id
     phase.value = 'done'

@@ -30,7 +30,7 @@ export function outcomeText(result: RunResult): { text: string; tone: Tone } {
 
 export function phaseText(phase: Phase, stopping: boolean, lost: boolean): string {
   if (stopping) return 'Stopping'
-  if (lost) return 'Connection lost, fetching the result'
+  if (lost) return 'Reconnecting to the run'
   if (phase === 'waiting') return 'Waiting for a sandbox'
   if (phase === 'installing') return 'Installing packages'
   if (phase === 'running') return 'Running'
