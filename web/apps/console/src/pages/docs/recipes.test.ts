@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { recipes, shellQuote, TASKS } from './recipes'
+import { shellQuote } from '@/lib/shell'
+import { recipes, TASKS } from './recipes'
 
 const own = { endpoint: 'http://127.0.0.1:8787', key: 'sk_live_abc…' }
 

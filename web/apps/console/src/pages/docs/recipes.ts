@@ -1,5 +1,8 @@
 /** The examples of the quick start. They run as they stand: a test plays the requests in them. */
 
+import { pythonValue } from '@/lib/python'
+import { shellQuote } from '@/lib/shell'
+
 export interface Recipe {
   title: string
   text: string
@@ -60,21 +63,6 @@ const OUTCOMES = {
   install_failed: 'Its packages could not be installed. Not billed.',
   cancelled: 'It was ended on request.',
   sandbox_error: 'Our fault. Never billed.',
-}
-
-function pythonValue(value: unknown, indent = ''): string {
-  const deeper = `${indent}    `
-  if (Array.isArray(value)) return value.length ? `[\n${value.map((item) => deeper + pythonValue(item, deeper)).join(',\n')},\n${indent}]` : '[]'
-  if (value && typeof value === 'object')
-    return `{\n${Object.entries(value)
-      .map(([name, item]) => `${deeper}${JSON.stringify(name)}: ${pythonValue(item, deeper)}`)
-      .join(',\n')},\n${indent}}`
-  return value === true ? 'True' : value === false ? 'False' : value === null ? 'None' : JSON.stringify(value)
-}
-
-/** In single quotes for a POSIX shell. */
-export function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }
 
 export function recipes(own: { endpoint: string; key: string }) {

@@ -1,4 +1,6 @@
 /** The run as code that does the same from elsewhere. */
+import { pythonValue } from '@/lib/python'
+import { shellQuote } from '@/lib/shell'
 import { requestOf, type RunRequest, type Sandbox } from './model'
 
 export type Client = 'curl' | 'typescript' | 'python'
@@ -15,27 +17,6 @@ export function bodyOf(sandbox: Sandbox): RunRequest {
   }
   if (body.env) body.env = Object.fromEntries(Object.keys(body.env).map((name) => [name, '…']))
   return body
-}
-
-/** For a shell: in single quotes, which end for each quote within. */
-export function shellQuote(text: string): string {
-  return `'${text.replace(/'/g, `'\\''`)}'`
-}
-
-/** A value as Python writes it. */
-export function pythonValue(value: unknown, indent = ''): string {
-  const inner = `${indent}    `
-  if (value === true) return 'True'
-  if (value === false) return 'False'
-  if (value === null || value === undefined) return 'None'
-  if (Array.isArray(value)) {
-    if (value.every((one) => typeof one !== 'object')) return `[${value.map((one) => pythonValue(one)).join(', ')}]`
-    return `[\n${value.map((one) => `${inner}${pythonValue(one, inner)},\n`).join('')}${indent}]`
-  }
-  if (typeof value === 'object') {
-    return `{\n${Object.entries(value).map(([name, one]) => `${inner}${JSON.stringify(name)}: ${pythonValue(one, inner)},\n`).join('')}${indent}}`
-  }
-  return JSON.stringify(value) // strings and numbers are written alike
 }
 
 export function codeFor(client: Client, sandbox: Sandbox, origin: string, keyPrefix: string | null): string {
