@@ -154,7 +154,7 @@ struct standing {
     struct store_project project;
     struct store_billing account;
     struct store_meter_state_sum unsent;
-    struct store_usage usage;
+    struct store_usage_sums usage;
     unsigned meters;
     struct store_meter_used billed;
     int64_t patience_ns; /* until an overdue project is free; 0: for ever */
@@ -190,7 +190,7 @@ static int run_standing(struct store_conn *conn, void *arg, struct dc_err *err)
         standing->from = account->period_start;
         standing->to = account->period_end;
     }
-    if (store_ledger_sum(conn, standing->project_id, standing->from, standing->to, &standing->usage,
+    if (store_usage_span(conn, standing->project_id, standing->from, standing->to, &standing->usage,
                          err) < 0 ||
         store_meter_used(conn, standing->project_id, standing->meters, standing->from, standing->to,
                          &standing->billed, err) < 0)
@@ -272,8 +272,7 @@ static void print_standing(struct dc_buf *out, const struct app *app,
                         ",\"billedRuns\":%" PRId64 ",\"billedCpuMs\":%" PRId64,
                         account->ends_with_period ? "true" : "false", subscribed ? "true" : "false",
                         *account->customer ? "true" : "false", standing->usage.runs,
-                        standing->usage.cpu_ns / DC_NS_PER_MS,
-                        standing->billed.sums[STORE_METER_RUNS],
+                        standing->usage.cpu_ms, standing->billed.sums[STORE_METER_RUNS],
                         standing->billed.sums[STORE_METER_CPU_MS]);
     print_money(out, standing->billed.amount_micros);
     (void)dc_buf_printf(out, ",\"forecast\":{\"runs\":%" PRId64 ",\"billedRuns\":%" PRId64,

@@ -78,6 +78,11 @@ DC_MUST int store_usage_by(struct store_conn *conn, const char *project_id, int6
                            enum store_usage_by by, struct store_usage_row **ret_rows,
                            size_t *ret_count, struct dc_err *err);
 
+/* What costs within from..to (wall clock, ns; without to): runs, cpu_ms and amount_micros, the rest
+ * zero. Reads at most two days of the ledger, however long the span. */
+DC_MUST int store_usage_span(struct store_conn *conn, const char *project_id, int64_t from,
+                             int64_t to, struct store_usage_sums *ret_sums, struct dc_err *err);
+
 /* All that a project ever ran and that costs. */
 struct store_usage_ever {
     int64_t runs;

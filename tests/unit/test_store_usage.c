@@ -409,6 +409,47 @@ static void test_quota_begins_with_the_ledger(void **state)
 }
 
 /* The exact millionth at which a threshold is reached. */
+/* Whatever the span, it is what the ledger itself adds up to. */
+static void test_spans_equal_the_ledger(void **state)
+{
+    static const char *const outcomes[] = {"ok", "error", "sandbox_error", "install_failed"};
+    struct fixture *f = *state;
+    uint64_t seed = 42;
+    struct store_usage_sums sums;
+    struct dc_err err;
+
+    for (int i = 0; i < 120; i++) {
+        char id[DC_UUID_SIZE];
+        int64_t at = start + (int64_t)(seed % 9000) * (DAY_NS / 1000);
+
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        (void)admit_one(f, id, at, -1);
+        finish(f, id, at, outcomes[seed >> 62]);
+    }
+    for (int i = 0; i < 300; i++) {
+        char sql[512];
+        int64_t from;
+        int64_t to;
+
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        from = start + (int64_t)(seed >> 40) % 9500 * (DAY_NS / 1000) - DAY_NS / 4;
+        to = i % 3 ? from + (int64_t)(seed % 7000) * (DAY_NS / 1000)
+                   : from / DAY_NS * DAY_NS + DAY_NS;
+        (void)snprintf(sql, sizeof(sql),
+                       "SELECT COUNT(*) * 1000000 + COALESCE(SUM((cpu_ns+999999)/1000000), 0)"
+                       " FROM ledger WHERE at >= %lld AND at < %lld AND test = 0"
+                       " AND outcome NOT IN ('sandbox_error', 'install_failed')",
+                       (long long)from, (long long)to);
+        assert_ok(store_usage_span(f->conn, f->project.id, from, to, &sums, &err), err);
+        assert_int_equal(sums.runs * 1000000 + sums.cpu_ms, fixture_number(f->path, sql));
+        (void)snprintf(sql, sizeof(sql),
+                       "SELECT COALESCE(SUM(amount_micros), 0) FROM ledger WHERE at >= %lld"
+                       " AND at < %lld",
+                       (long long)from, (long long)to);
+        assert_int_equal(sums.amount_micros, fixture_number(f->path, sql));
+    }
+}
+
 static void test_thresholds_are_exact(void **state)
 {
     struct fixture *f = *state;
@@ -456,6 +497,7 @@ int main(void)
         with_store(test_budgets_count_what_is_under_way),
         with_store(test_quota_begins_with_the_ledger),
         with_store(test_thresholds_are_exact),
+        with_store(test_spans_equal_the_ledger),
         cmocka_unit_test(test_months),
     };
 
