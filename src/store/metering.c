@@ -328,7 +328,7 @@ int store_meter_settle(struct store_conn *conn, const struct store_meter_outcome
     static const char sql[] =
         "UPDATE meter_events SET state = $1, next_at = $2, key_number = key_number + $3,"
         " message = $4, settled_at = $5, at = COALESCE($6, at) WHERE id = $7"
-        " AND state <> 'acked'";
+        " AND state IN ('pending', 'sending')";
     DC_AUTO(db_end) struct db_query *query = NULL;
     bool open = outcome->state == STORE_METER_PENDING || outcome->state == STORE_METER_SENDING;
 

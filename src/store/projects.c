@@ -8,6 +8,7 @@
 #include "store/rows.h"
 #include "store/store_internal.h"
 #include "store/usage.h"
+#include "store/usage_internal.h"
 
 #include "base/poison.h"
 
@@ -325,8 +326,9 @@ static int delete_project(struct store_conn *conn, const char *id, struct dc_err
 {
     static const char sql[] = "DELETE FROM projects WHERE id = $1";
     DC_AUTO(db_end) struct db_query *query = NULL;
+    int64_t now = dc_wall_now();
 
-    if (store_cancel_project(conn, id, dc_wall_now(), err) < 0 ||
+    if (usage_write_off(conn, id, now, err) < 0 || store_cancel_project(conn, id, now, err) < 0 ||
         db_begin_query(conn->db, sql, &query, err) < 0)
         return -err->code;
     db_bind_text(query, 1, id);

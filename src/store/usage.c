@@ -218,6 +218,32 @@ int usage_recover(struct store_conn *conn, int64_t now, struct dc_err *err)
     return db_run(days, NULL, err);
 }
 
+int usage_write_off(struct store_conn *conn, const char *project_id, int64_t now,
+                    struct dc_err *err)
+{
+    static const char sql_ledger[] =
+        "INSERT INTO ledger (run_id, project_id, key_id, user_id, lang, outcome, cpu_ns,"
+        " peak_bytes, wall_ns, at, test) SELECT id, project_id, key_id, user_id, lang,"
+        " 'sandbox_error', 0, 0, 0, $1, test FROM runs WHERE status <> 'done' AND project_id = $2";
+    static const char sql_days[] =
+        "INSERT INTO usage_days AS was (project_id, day, lang, outcome, test, " FIGURES ")"
+        " SELECT project_id, $1, lang, 'sandbox_error', test, COUNT(*), 0, 0, 0, 0, 0, 0 FROM runs"
+        " WHERE status <> 'done' AND project_id = $2 GROUP BY project_id, lang, test"
+        " ON CONFLICT (project_id, day, lang, outcome, test)" ADD;
+    DC_AUTO(db_end) struct db_query *ledger = NULL;
+    DC_AUTO(db_end) struct db_query *days = NULL;
+
+    if (db_begin_query(conn->db, sql_ledger, &ledger, err) < 0)
+        return -err->code;
+    db_bind_int(ledger, 1, now);
+    db_bind_text(ledger, 2, project_id);
+    if (db_run(ledger, NULL, err) < 0 || db_begin_query(conn->db, sql_days, &days, err) < 0)
+        return -err->code;
+    db_bind_int(days, 1, now / DAY_NS);
+    db_bind_text(days, 2, project_id);
+    return db_run(days, NULL, err);
+}
+
 /* ---- prices ---- */
 
 static int set_price(struct store_conn *conn, const struct store_price *price, int64_t now,

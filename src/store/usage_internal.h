@@ -12,6 +12,10 @@ DC_MUST int usage_reserve(struct store_conn *conn, const char *project_id, int64
 DC_MUST int usage_release(struct store_conn *conn, const char *run_id, struct dc_err *err);
 /* The same for every run that is not done, and their rows in usage_days. */
 DC_MUST int usage_recover(struct store_conn *conn, int64_t now, struct dc_err *err);
+/* Ledger rows without a cost, and their sums, for the runs of a project that are not done: it is
+ * about to be deleted, and they with it. */
+DC_MUST int usage_write_off(struct store_conn *conn, const char *project_id, int64_t now,
+                            struct dc_err *err);
 /* Adds a run's ledger row to the sums. */
 DC_MUST int usage_add(struct store_conn *conn, const struct store_run_result *result,
                       struct dc_err *err);

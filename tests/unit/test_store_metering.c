@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include "store/billing.h"
+#include "store/meter_retry.h"
 #include "store/metering.h"
 
 #define HOUR (INT64_C(3600) * DC_NS_PER_S)
@@ -91,6 +92,27 @@ static void test_who_is_billed(void **state)
     assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM ledger"), 8);
     assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM projects WHERE plan = 'free'"),
                      1);
+}
+
+/* The meter takes a report back that it had acknowledged, before we wrote the acknowledgement. */
+static void test_a_report_is_not_overwritten(void **state)
+{
+    struct fixture *f = *state;
+    struct store_meter_event events[16];
+    struct dc_err err;
+    bool known;
+
+    subscribe(f, BASE, BASE + DAY);
+    run_at(f, BASE, BASE + 1, "ok");
+    assert_true(batch_all(f) > 0);
+    assert_true(claim(f, BASE + DAY, events) > 0);
+    assert_ok(store_meter_reject(f->conn, events[0].id, "no customer", BASE, &known, &err), err);
+    assert_true(known);
+    settle(f, events[0].id, STORE_METER_ACKED, 0);
+    assert_int_equal(
+        fixture_number(f->path, "SELECT COUNT(*) FROM meter_events WHERE state = 'dead'"), 1);
+    assert_int_equal(
+        fixture_number(f->path, "SELECT COUNT(*) FROM meter_events WHERE state = 'acked'"), 0);
 }
 
 static void test_batches(void **state)
@@ -248,6 +270,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_who_is_billed, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_report_is_not_overwritten, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_batches, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_claims, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_late, fixture_setup, fixture_teardown),

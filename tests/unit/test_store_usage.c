@@ -409,6 +409,29 @@ static void test_quota_begins_with_the_ledger(void **state)
 }
 
 /* The exact millionth at which a threshold is reached. */
+/* What is under way when its project goes is written off, not forgotten. */
+static void test_a_deleted_projects_runs_are_written_off(void **state)
+{
+    struct fixture *f = *state;
+    char id[3][DC_UUID_SIZE];
+    struct store_run_result late;
+    struct dc_err err;
+
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(admit_one(f, id[i], start + i, -1), STORE_CLAIM_NEW);
+    finish(f, id[0], start + 5, "ok");
+    assert_ok(store_project_delete(f->conn, f->project.id, &err), err);
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM ledger"), 3);
+    assert_int_equal(fixture_number(f->path,
+                                    "SELECT COUNT(*) FROM ledger WHERE amount_micros IS NULL"
+                                    " AND outcome = 'sandbox_error'"),
+                     2);
+    assert_sums_agree(f->path);
+    late = fixture_result(id[1], start + 9);
+    assert_true(store_run_finish(f->conn, &late, &err) < 0); /* and is not written again */
+    assert_int_equal(fixture_number(f->path, "SELECT COUNT(*) FROM ledger"), 3);
+}
+
 /* Whatever the span, it is what the ledger itself adds up to. */
 static void test_spans_equal_the_ledger(void **state)
 {
@@ -497,6 +520,7 @@ int main(void)
         with_store(test_budgets_count_what_is_under_way),
         with_store(test_quota_begins_with_the_ledger),
         with_store(test_thresholds_are_exact),
+        with_store(test_a_deleted_projects_runs_are_written_off),
         with_store(test_spans_equal_the_ledger),
         cmocka_unit_test(test_months),
     };
