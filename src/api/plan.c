@@ -101,7 +101,7 @@ struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t use
                    "The project has used its %" PRId64 " runs of this month (UTC); %s.", limit,
                    free && call->app->options.plans.billing
                        ? "upgrade it, or wait for the next one"
-                        : "ask the operator for more, or wait for the next one");
+                       : "ask the operator for more, or wait for the next one");
     dc_buf_init(&extra, EXTRA_MAX_BYTES);
     dc_buf_init(&url, EXTRA_MAX_BYTES);
     (void)dc_buf_printf(&url, "%s/dashboard/billing", call->app->options.accounts.app_url);
