@@ -60,6 +60,8 @@ struct call {
     struct dc_arena arena;               /* of the request */
     struct call_field added[CALL_ADDED_MAX];
     size_t added_count;
+    bool rate_told;          /* the headers of a rate are among them */
+    uint32_t rate_remaining; /* of the rate that X-RateLimit-* tell of */
 };
 
 /* Adds a header field to whatever will be answered. name and value live as long as the call: static

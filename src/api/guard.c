@@ -133,23 +133,55 @@ static int64_t seconds_of(int64_t ns)
     return (ns + DC_NS_PER_S - 1) / DC_NS_PER_S;
 }
 
-/* The original's fields, and those of draft-ietf-httpapi-ratelimit-headers-10. */
+/* Adds a field, or gives the one that is there another value. */
+static void set_field(struct call *call, const char *name, const char *text)
+{
+    const char *value = keep(call, text);
+
+    for (size_t i = 0; value && i < call->added_count; i++)
+        if (strcmp(call->added[i].name, name) == 0) {
+            call->added[i].value = value;
+            return;
+        }
+    call_add_field(call, name, value);
+}
+
+/* Adds a member to a field that is a list (RFC 9651). */
+static void append_field(struct call *call, const char *name, const char *member)
+{
+    char list[2 * TEXT_MAX];
+
+    for (size_t i = 0; i < call->added_count; i++)
+        if (strcmp(call->added[i].name, name) == 0) {
+            (void)snprintf(list, sizeof(list), "%s, %s", call->added[i].value, member);
+            set_field(call, name, list);
+            return;
+        }
+    set_field(call, name, member);
+}
+
+/* The original's fields, of the rate that has least left, and those of
+ * draft-ietf-httpapi-ratelimit-headers-10, of every rate. */
 static void tell_rate(struct call *call, const char *policy, const struct rate_verdict *verdict)
 {
     char text[TEXT_MAX];
 
-    (void)snprintf(text, sizeof(text), "%u", verdict->limit);
-    call_add_field(call, "X-RateLimit-Limit", keep(call, text));
-    (void)snprintf(text, sizeof(text), "%u", verdict->remaining);
-    call_add_field(call, "X-RateLimit-Remaining", keep(call, text));
-    (void)snprintf(text, sizeof(text), "%" PRId64,
-                   (call->begun_ns + verdict->wait_ns) / DC_NS_PER_MS + 1);
-    call_add_field(call, "X-RateLimit-Reset", keep(call, text));
+    if (!call->rate_told || !verdict->allowed || verdict->remaining < call->rate_remaining) {
+        (void)snprintf(text, sizeof(text), "%u", verdict->limit);
+        set_field(call, "X-RateLimit-Limit", text);
+        (void)snprintf(text, sizeof(text), "%u", verdict->remaining);
+        set_field(call, "X-RateLimit-Remaining", text);
+        (void)snprintf(text, sizeof(text), "%" PRId64,
+                       (call->begun_ns + verdict->wait_ns) / DC_NS_PER_MS + 1);
+        set_field(call, "X-RateLimit-Reset", text);
+        call->rate_told = true;
+        call->rate_remaining = verdict->remaining;
+    }
     (void)snprintf(text, sizeof(text), "\"%s\";q=%u;w=%d", policy, verdict->limit, RATE_WINDOW_S);
-    call_add_field(call, "RateLimit-Policy", keep(call, text));
+    append_field(call, "RateLimit-Policy", text);
     (void)snprintf(text, sizeof(text), "\"%s\";r=%u;t=%" PRId64, policy, verdict->remaining,
                    seconds_of(verdict->wait_ns));
-    call_add_field(call, "RateLimit", keep(call, text));
+    append_field(call, "RateLimit", text);
 }
 
 /* Everything of the 429 but the status' sending. */
@@ -219,6 +251,7 @@ bool guard_user(struct call *call, const char *user_id, struct call_error *ret_f
         return true;
     id_of(call->project_id, user_id, id);
     rate_take(call->app->user_rates, id, limit, dc_now(), &verdict);
+    tell_rate(call, "user", &verdict);
     if (verdict.allowed)
         return true;
     *ret_failure = rate_error(call, "This end user", &verdict);

@@ -83,6 +83,11 @@ bool plan_quota(const struct call *call, int64_t *ret_runs)
     return *ret_runs > 0;
 }
 
+bool plan_follows_quota(const struct call *call)
+{
+    return call->key_kind != STORE_KEY_TEST && call->plan == STORE_PLAN_FREE;
+}
+
 struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t used)
 {
     bool free = call->plan == STORE_PLAN_FREE && !call->project_rules.runs_per_month;
@@ -94,8 +99,9 @@ struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t use
 
     (void)snprintf(message, sizeof(message),
                    "The project has used its %" PRId64 " runs of this month (UTC); %s.", limit,
-                   free ? "upgrade it, or wait for the next one"
-                        : "ask the operator for more, or wait for the next one");
+                   free && call->app->options.plans.billing
+                       ? "upgrade it, or wait for the next one"
+                       : "ask the operator for more, or wait for the next one");
     dc_buf_init(&extra, EXTRA_MAX_BYTES);
     dc_buf_init(&url, EXTRA_MAX_BYTES);
     (void)dc_buf_printf(&url, "%s/dashboard/billing", call->app->options.accounts.app_url);

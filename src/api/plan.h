@@ -21,6 +21,9 @@ uint32_t plan_install_s(const struct call *call);
 /* Is there a quota of runs in a month, and how many? */
 bool plan_quota(const struct call *call, int64_t *ret_runs);
 
+/* Would its runs be of a quota if the server's settings had one? */
+bool plan_follows_quota(const struct call *call);
+
 /* The answer to who has used it up. Its texts are of the call's arena. */
 struct call_error plan_quota_error(struct call *call, int64_t limit, int64_t used);
 

@@ -116,7 +116,12 @@ static int run_revoke(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     const struct key_change *change = arg;
     const struct call *call = change->call;
+    DC_AUTO(dc_free) struct store_key *key = NULL;
 
+    if (store_key_get(conn, call->project_id, change->key_id, &key, err) < 0)
+        return -err->code;
+    if (key->revoked_at)
+        return 0; /* nothing changes */
     if (store_key_revoke(conn, call->project_id, change->key_id, call->begun_ns, err) < 0)
         return -err->code;
     return change_audit(call, conn, call->project_id, "key.revoke", change->key_id, err);

@@ -160,6 +160,12 @@ static void print_share(const struct store_share *share, struct dc_buf *out)
     print_member_time(out, "expiresAt", share->expires_at);
 }
 
+/* What the audit log calls it. */
+static const char *share_name(const struct store_share *share)
+{
+    return *share->title ? share->title : share->id;
+}
+
 static int run_create(struct store_conn *conn, void *arg, struct dc_err *err)
 {
     struct share_change *change = arg;
@@ -167,7 +173,7 @@ static int run_create(struct store_conn *conn, void *arg, struct dc_err *err)
     if (store_share_create(conn, &change->share, change->request, err) < 0)
         return -err->code;
     return change_audit(change->call, conn, change->call->project_id, "share.create",
-                        change->share.title, err);
+                        share_name(&change->share), err);
 }
 
 static void reply_made(struct call *call, const struct store_share *share)
@@ -323,7 +329,7 @@ static int run_delete(struct store_conn *conn, void *arg, struct dc_err *err)
                        "only who shared it, and admins of its project, delete a share");
     if (store_share_delete(conn, share->id, err) < 0)
         return -err->code;
-    return change_audit(call, conn, share->project_id, "share.delete", share->title, err);
+    return change_audit(call, conn, share->project_id, "share.delete", share_name(share), err);
 }
 
 void route_share_delete(struct call *call)

@@ -93,16 +93,17 @@ static bool take_id(const char *text, size_t length, char out[static DC_UUID_SIZ
 static void handle(struct call *call, const struct route *route, const struct parts *parts)
 {
     bool good = true;
+    bool good_sub = true;
 
     if (parts->count > 0)
         good = take_id(parts->text[0], parts->length[0], call->id);
     if (parts->count > 1)
-        good = take_id(parts->text[1], parts->length[1], call->sub_id) && good;
+        good_sub = take_id(parts->text[1], parts->length[1], call->sub_id);
     if (!good && route->access == ROUTE_PROJECT)
         call->id[0] = '\0'; /* nobody's project */
     if (!auth_admit(call, route))
         return;
-    if (good)
+    if (good && good_sub)
         route->handle(call);
     else
         fail_not_found(call, "That is no id; ids are UUIDs in lower case.");

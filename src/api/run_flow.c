@@ -511,6 +511,7 @@ static void name_run(struct run_flow *flow)
     };
     plan_budgets(call, flow->request.user.id, &flow->history.budgets);
     flow->history.has_quota = plan_quota(call, &flow->history.quota_limit);
+    flow->history.follows_quota = plan_follows_quota(call);
     dc_uuid7(flow->history.created_ns, flow->id);
     if (flow->idempotency_key)
         store_sha256(call->body, call->body_length, flow->history.body_hash);

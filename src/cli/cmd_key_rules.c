@@ -27,27 +27,48 @@ static int take_limit(void *context, int option, const char *value, struct dc_er
     return 0;
 }
 
+struct limiting {
+    const struct limit_call *limit;
+    const char *wanted;
+    char id[DC_UUID_SIZE];
+    struct store_key *key;
+};
+
+static int run_limiting(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    struct limiting *limiting = arg;
+
+    if (key_find(conn, limiting->wanted, limiting->id, err) < 0 ||
+        store_key_change(conn, NULL, limiting->id, &limiting->limit->options.change, err) < 0 ||
+        store_key_get(conn, NULL, limiting->id, &limiting->key, err) < 0)
+        return -err->code;
+    return key_audit(conn, limiting->key->project_id, "key.change", limiting->id, err);
+}
+
 static int limit_key(const struct config *config, const struct limit_call *limit,
                      const char *wanted, struct dc_err *err)
 {
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     DC_AUTO(dc_free) struct store_key *key = NULL;
     DC_AUTO(dc_buf_release) struct dc_buf out = {0};
-    char id[DC_UUID_SIZE];
+    struct limiting limiting = {.limit = limit, .wanted = wanted};
+    int result;
 
     if (!limit->options.change.fields)
         return dc_fail(err, DC_INVALID, 0, "nothing to change; see docle keys limit --help");
-    if (data_dir_open_store(config, &conn, err) < 0 || key_find(conn, wanted, id, err) < 0 ||
-        store_key_change(conn, NULL, id, &limit->options.change, err) < 0 ||
-        store_key_get(conn, NULL, id, &key, err) < 0)
+    if (data_dir_open_store(config, &conn, err) < 0)
         return -err->code;
+    result = store_transaction(conn, run_limiting, &limiting, err);
+    key = limiting.key;
+    if (result < 0)
+        return result;
     dc_buf_init(&out, CLI_OUTPUT_MAX_BYTES);
     if (limit->json) {
-        dc_buf_printf(&out, "{\"id\":\"%s\"", id);
+        dc_buf_printf(&out, "{\"id\":\"%s\"", limiting.id);
         key_rules_print_json(key, &out);
         dc_buf_text(&out, "}\n");
     } else {
-        dc_buf_printf(&out, "Key %s", id);
+        dc_buf_printf(&out, "Key %s", limiting.id);
         key_rules_print(&key->rules, &out);
         dc_buf_byte(&out, '\n');
     }
@@ -119,23 +140,46 @@ static void print_rolled(const struct roll_call *roll, const char *raw, const st
                       roll->overlap_ns ? "goes on for the overlap" : "is revoked");
 }
 
+struct rolling {
+    const struct roll_call *roll;
+    const char *wanted;
+    char id[DC_UUID_SIZE];
+    char raw[STORE_RAW_KEY_SIZE];
+    struct store_key *key;
+};
+
+static int run_rolling(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    struct rolling *rolling = arg;
+
+    if (key_find(conn, rolling->wanted, rolling->id, err) < 0 ||
+        store_key_roll(conn, NULL, rolling->id, rolling->roll->overlap_ns, dc_wall_now(),
+                       rolling->raw, &rolling->key, err) < 0)
+        return -err->code;
+    return key_audit(conn, rolling->key->project_id, "key.roll", rolling->id, err);
+}
+
 static int roll_key(const struct config *config, const struct roll_call *roll, const char *wanted,
                     struct dc_err *err)
 {
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     DC_AUTO(dc_free) struct store_key *key = NULL;
     DC_AUTO(dc_buf_release) struct dc_buf out = {0};
-    char raw[STORE_RAW_KEY_SIZE];
-    char id[DC_UUID_SIZE];
+    struct rolling rolling = {.roll = roll, .wanted = wanted};
     int result;
 
-    if (data_dir_open_store(config, &conn, err) < 0 || key_find(conn, wanted, id, err) < 0 ||
-        store_key_roll(conn, NULL, id, roll->overlap_ns, dc_wall_now(), raw, &key, err) < 0)
+    if (data_dir_open_store(config, &conn, err) < 0)
         return -err->code;
+    result = store_transaction(conn, run_rolling, &rolling, err);
+    key = rolling.key;
+    if (result < 0) {
+        dc_wipe(rolling.raw, sizeof(rolling.raw));
+        return result;
+    }
     dc_buf_init(&out, 4096);
-    print_rolled(roll, raw, key, id, &out);
+    print_rolled(roll, rolling.raw, key, rolling.id, &out);
     result = cli_output(&out, err);
-    dc_wipe(raw, sizeof(raw));
+    dc_wipe(rolling.raw, sizeof(rolling.raw));
     if (out.data)
         dc_wipe(out.data, out.length);
     return result;

@@ -77,28 +77,47 @@ static void print_created(const struct keys_call *keys, const char *raw,
     dc_buf_text(out, "}\n");
 }
 
+struct creation {
+    const struct keys_call *keys;
+    struct store_key_new made;
+    struct store_key key;
+    char raw[STORE_RAW_KEY_SIZE];
+};
+
+static int run_creation(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    struct creation *creation = arg;
+    struct store_project project;
+    int64_t now = dc_wall_now();
+
+    if (store_project_ensure(conn, creation->keys->project, now, &project, err) < 0 ||
+        (project.created_at == now &&
+         key_audit(conn, project.id, "project.create", project.name, err) < 0))
+        return -err->code;
+    creation->made.project_id = project.id;
+    if (store_key_create(conn, &creation->made, now, creation->raw, &creation->key, err) < 0)
+        return -err->code;
+    return key_audit(conn, project.id, "key.create", creation->key.prefix, err);
+}
+
 static int create_key(const struct config *config, struct keys_call *keys, struct dc_err *err)
 {
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     DC_AUTO(dc_buf_release) struct dc_buf out = {0};
-    struct store_key_new made = {0};
-    struct store_project project;
-    struct store_key key;
-    char raw[STORE_RAW_KEY_SIZE];
-    int64_t now = dc_wall_now();
+    struct creation creation = {.keys = keys};
     int result;
 
-    if (key_options_fill_new(&keys->options, &made, err) < 0 ||
-        data_dir_open_store(config, &conn, err) < 0 ||
-        store_project_ensure(conn, keys->project, now, &project, err) < 0)
+    if (key_options_fill_new(&keys->options, &creation.made, err) < 0 ||
+        data_dir_open_store(config, &conn, err) < 0)
         return -err->code;
-    made.project_id = project.id;
-    if (store_key_create(conn, &made, now, raw, &key, err) < 0)
+    if (store_transaction(conn, run_creation, &creation, err) < 0) {
+        dc_wipe(creation.raw, sizeof(creation.raw));
         return -err->code;
+    }
     dc_buf_init(&out, 4096);
-    print_created(keys, raw, &key, &out);
+    print_created(keys, creation.raw, &creation.key, &out);
     result = cli_output(&out, err);
-    dc_wipe(raw, sizeof(raw));
+    dc_wipe(creation.raw, sizeof(creation.raw));
     if (out.data)
         dc_wipe(out.data, out.length);
     return result;
@@ -268,21 +287,41 @@ const struct cli_command command_keys_list = {
 
 /* --- revoke ---------------------------------------------------------------------------------- */
 
+struct revocation {
+    const char *wanted;
+    char id[DC_UUID_SIZE];
+};
+
+static int run_revocation(struct store_conn *conn, void *arg, struct dc_err *err)
+{
+    struct revocation *revocation = arg;
+    DC_AUTO(dc_free) struct store_key *key = NULL;
+
+    if (key_find(conn, revocation->wanted, revocation->id, err) < 0 ||
+        store_key_get(conn, NULL, revocation->id, &key, err) < 0)
+        return -err->code;
+    if (key->revoked_at)
+        return 0;
+    if (store_key_revoke(conn, NULL, key->id, dc_wall_now(), err) < 0)
+        return -err->code;
+    return key_audit(conn, key->project_id, "key.revoke", key->id, err);
+}
+
 static int revoke_key(const struct config *config, const struct keys_call *keys, const char *wanted,
                       struct dc_err *err)
 {
     DC_AUTO(store_conn_free) struct store_conn *conn = NULL;
     DC_AUTO(dc_buf_release) struct dc_buf out = {0};
-    char id[DC_UUID_SIZE];
+    struct revocation revocation = {.wanted = wanted};
 
-    if (data_dir_open_store(config, &conn, err) < 0 || key_find(conn, wanted, id, err) < 0 ||
-        store_key_revoke(conn, NULL, id, dc_wall_now(), err) < 0)
+    if (data_dir_open_store(config, &conn, err) < 0 ||
+        store_transaction(conn, run_revocation, &revocation, err) < 0)
         return -err->code;
     dc_buf_init(&out, 256);
     if (keys->json)
-        dc_buf_printf(&out, "{\"id\":\"%s\",\"active\":false}\n", id);
+        dc_buf_printf(&out, "{\"id\":\"%s\",\"active\":false}\n", revocation.id);
     else
-        dc_buf_printf(&out, "Key %s is revoked.\n", id);
+        dc_buf_printf(&out, "Key %s is revoked.\n", revocation.id);
     return cli_output(&out, err);
 }
 

@@ -9,6 +9,7 @@
 #include "limits/domains.h"
 #include "limits/money.h"
 #include "limits/networks.h"
+#include "store/audit.h"
 
 #include "base/poison.h"
 
@@ -202,6 +203,19 @@ int key_find(struct store_conn *conn, const char *wanted, char id[static DC_UUID
         return dc_fail(err, DC_INVALID, 0, "%zu active keys begin with '%.64s'; give the id", found,
                        wanted);
     return 0;
+}
+
+int key_audit(struct store_conn *conn, const char *project_id, const char *action,
+              const char *target, struct dc_err *err)
+{
+    return store_audit_add(conn,
+                           &(struct store_audit){.project_id = project_id,
+                                                 .actor = "operator (command line)",
+                                                 .action = action,
+                                                 .target = target,
+                                                 .address = "",
+                                                 .at = dc_wall_now()},
+                           err);
 }
 
 /* ---- printing ---- */

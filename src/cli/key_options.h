@@ -50,6 +50,10 @@ DC_MUST int key_duration(const char *text, int64_t *ret_ns, struct dc_err *err);
 DC_MUST int key_find(struct store_conn *conn, const char *wanted, char id[static DC_UUID_SIZE],
                      struct dc_err *err);
 
+/* The audit log's row of a change; in its transaction. */
+DC_MUST int key_audit(struct store_conn *conn, const char *project_id, const char *action,
+                      const char *target, struct dc_err *err);
+
 /* "  [run; 60/min; …]", nothing for a key without limits. */
 void key_rules_print(const struct store_key_rules *rules, struct dc_buf *out);
 /* Members, each after a comma. */

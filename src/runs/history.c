@@ -167,6 +167,7 @@ static int make_admission(const struct run_request *request, const struct histor
         .test = run->test,
         .has_quota = run->has_quota,
         .quota_limit = run->quota_limit,
+        .follows_quota = run->follows_quota,
         .policy = {lazy->policy.data, lazy->policy.length},
         .request = {lazy->request.data, lazy->request.length},
         .head = {lazy->head.data, lazy->head.length},

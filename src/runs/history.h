@@ -39,6 +39,7 @@ struct history_run {
     bool test;      /* made with a test key: costs nothing */
     bool has_quota; /* one of quota_limit in its UTC month */
     int64_t quota_limit;
+    bool follows_quota;           /* else: counts in a quota that does not hold now */
     struct store_budgets budgets; /* of its key, project and end user; texts borrowed */
     bool loaded; /* for history_finish: other runs wait, so commits are shared with more of them */
 };

@@ -80,7 +80,8 @@ int store_claim_held(struct store_conn *conn, const struct store_run_new *run, b
     return db_step(query, ret_held, err);
 }
 
-static int insert_run(struct store_conn *conn, const struct store_run_new *run, struct dc_err *err)
+static int insert_run(struct store_conn *conn, const struct store_run_new *run, bool counted,
+                      struct dc_err *err)
 {
     static const char sql[] =
         "INSERT INTO runs (id, project_id, key_id, user_id, lang, status,"
@@ -99,7 +100,7 @@ static int insert_run(struct store_conn *conn, const struct store_run_new *run, 
     db_bind_text(query, 5, run->lang);
     db_bind_chars(query, 6, run->policy);
     db_bind_int(query, 7, run->created_at);
-    conn_bind_limit(query, 8, run->has_quota ? dc_month_of(run->created_at) : 0);
+    conn_bind_limit(query, 8, counted ? dc_month_of(run->created_at) : 0);
     db_bind_int(query, 9, run->test);
     conn_bind_limit(query, 10, kinds ? run->hold_micros : 0);
     db_bind_int(query, 11, kinds);
@@ -126,11 +127,12 @@ static int insert_request(struct store_conn *conn, const struct store_run_new *r
 
 /* Sets the claim to what stands in the way, if something does; then nothing was taken. */
 static int take(struct store_conn *conn, const struct store_run_new *run,
-                struct store_admission *admission, struct dc_err *err)
+                struct store_admission *admission, bool *ret_counted, struct dc_err *err)
 {
     int64_t period = dc_month_of(run->created_at);
     bool got = true;
 
+    *ret_counted = run->has_quota;
     if (run->budgets && usage_hold_budgets(conn, run->budgets, period, run->hold_micros,
                                            &admission->budget, err) < 0)
         return -err->code;
@@ -142,6 +144,8 @@ static int take(struct store_conn *conn, const struct store_run_new *run,
     if (run->has_quota && usage_reserve(conn, run->project_id, period, run->quota_limit, &got,
                                         &admission->quota_used, err) < 0)
         return -err->code;
+    if (!run->has_quota && run->follows_quota)
+        return usage_follow(conn, run->project_id, period, ret_counted, err);
     if (got)
         return 0;
     admission->claim = STORE_CLAIM_OVER_QUOTA;
@@ -153,17 +157,19 @@ static int take(struct store_conn *conn, const struct store_run_new *run,
 static int admit(struct store_conn *conn, const struct store_run_new *run,
                  struct store_admission *ret_admission, struct dc_err *err)
 {
+    bool counted;
+
     *ret_admission = (struct store_admission){.claim = STORE_CLAIM_NEW};
     (void)snprintf(ret_admission->run_id, sizeof(ret_admission->run_id), "%s", run->id);
     if (run->idempotency_key && claim_key(conn, run, ret_admission, err) < 0)
         return -err->code;
     if (ret_admission->claim != STORE_CLAIM_NEW)
         return 0;
-    if (take(conn, run, ret_admission, err) < 0)
+    if (take(conn, run, ret_admission, &counted, err) < 0)
         return -err->code;
     if (ret_admission->claim != STORE_CLAIM_NEW)
         return run->idempotency_key ? drop_claim(conn, run->id, err) : 0;
-    if (insert_run(conn, run, err) < 0)
+    if (insert_run(conn, run, counted, err) < 0)
         return -err->code;
     return insert_request(conn, run, err);
 }

@@ -36,6 +36,8 @@ struct store_run_new {
     bool test;                 /* costs nothing */
     bool has_quota;            /* this run is to be one of quota_limit in its month */
     int64_t quota_limit;
+    bool follows_quota; /* without has_quota: counts where the month has a quota that does not hold
+                         * now, so that it is complete when it holds again */
     const struct store_budgets *budgets; /* that stop; NULL: none */
     int64_t hold_micros;                 /* with budgets: what the run may cost at most */
     int64_t price_micros;                /* with budgets: what the cheapest run costs */

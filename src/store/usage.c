@@ -187,6 +187,24 @@ int usage_reserve(struct store_conn *conn, const char *project_id, int64_t perio
     return *ret_got ? 0 : store_quota_used(conn, project_id, period, ret_used, err);
 }
 
+int usage_follow(struct store_conn *conn, const char *project_id, int64_t period, bool *ret_counted,
+                 struct dc_err *err)
+{
+    static const char sql[] =
+        "UPDATE quota SET used = used + 1 WHERE project_id = $1 AND period = $2";
+    DC_AUTO(db_end) struct db_query *query = NULL;
+    int64_t changes;
+
+    if (db_begin_query(conn->db, sql, &query, err) < 0)
+        return -err->code;
+    db_bind_text(query, 1, project_id);
+    db_bind_int(query, 2, period);
+    if (db_run(query, &changes, err) < 0)
+        return -err->code;
+    *ret_counted = changes > 0;
+    return 0;
+}
+
 int usage_release(struct store_conn *conn, const char *run_id, struct dc_err *err)
 {
     static const char sql[] =

@@ -8,6 +8,9 @@
 /* One of the quota, when fewer than limit are used. False in *ret_got: none is left, *ret_used. */
 DC_MUST int usage_reserve(struct store_conn *conn, const char *project_id, int64_t period,
                           int64_t limit, bool *ret_got, int64_t *ret_used, struct dc_err *err);
+/* Counts a run in the month's quota whatever it says, if there is one. */
+DC_MUST int usage_follow(struct store_conn *conn, const char *project_id, int64_t period,
+                         bool *ret_counted, struct dc_err *err);
 /* Gives a run's reservation back; nothing happens when it has none. Before the run is done. */
 DC_MUST int usage_release(struct store_conn *conn, const char *run_id, struct dc_err *err);
 /* The same for every run that is not done, and their rows in usage_days. */

@@ -137,3 +137,14 @@ def test_usage_of_a_project(people, contract):
     stranger = Browser(people, contract)
     stranger.sign_in("stranger@example.com")
     assert stranger.get(f"/api/projects/{project}/usage").status_code == 404
+
+
+def test_revoking_twice_is_one_change(browser):
+    project = browser.me()["project"]["id"]
+    made = browser.post("/api/keys", {"name": "twice"}).json()
+    for _ in range(2):
+        assert browser.request("DELETE", f"/api/keys/{made['id']}").status_code == 200
+    entries = browser.get(f"/api/projects/{project}/audit").json()["entries"]
+    assert [e["action"] for e in entries if e["target"] == made["id"]] == ["key.revoke"]
+    gone = browser.request("DELETE", f"/api/projects/{project}/keys/no-id")
+    assert gone.status_code == 404 and "no id" in gone.json()["message"]  # the project is there

@@ -223,10 +223,19 @@ def test_rate_of_an_address(own_server, make_client):
 def test_rate_of_an_end_user(own_server, make_client):
     server = own_server("--rate-user-per-minute", "2")
     client = make_client(server, server.create_key()["key"])
-    for _ in range(2):
-        client.run("print(1)", userContext={"id": "greedy"})
+    assert not set(RATE_HEADERS) & set(client.post("/api/run", BODY).headers)  # neither has a limit
+    for left in (1, 0):
+        told = client.post("/api/run", {**BODY, "userContext": {"id": "greedy"}}).headers
+        assert told["X-RateLimit-Limit"] == "2" and told["X-RateLimit-Remaining"] == str(left)
+        assert told["RateLimit-Policy"] == '"user";q=2;w=60' and told["RateLimit"].startswith(f'"user";r={left};t=')
     answer = refused(client.post("/api/run", {**BODY, "userContext": {"id": "greedy"}}), 429, "rate_limited")
     assert answer.json()["limit"] == 2 and "Retry-After" in answer.headers
+    assert str(answer.json()["reset_at"]) == answer.headers["X-RateLimit-Reset"]
+    for limit, least in (("9", "2"), ("1", "1")):  # what has least left is told, and both
+        both = make_client(server, server.create_key("both" + limit, "--rate-limit", limit)["key"])
+        told = both.post("/api/run", {**BODY, "userContext": {"id": "both"}}).headers
+        assert told["X-RateLimit-Limit"] == least
+        assert told["RateLimit-Policy"] == f'"key";q={limit};w=60, "user";q=2;w=60'
     client.run("print(1)", userContext={"id": "modest"})
     client.run("print(1)")
     other = make_client(server, server.create_key("elsewhere")["key"])

@@ -94,6 +94,23 @@ def test_show_and_limits(own_server, contract, make_client):
     assert "project.limits" in str(audit)
 
 
+def test_keys_by_command_are_audited(own_server):
+    server = own_server()
+    made = server.create_key("fresh")
+    server.docle("keys", "limit", made["id"], "--rate-limit", "5")
+    rolled = json.loads(server.docle("keys", "roll", made["id"], "--json").stdout)
+    for _ in range(2):
+        server.docle("keys", "revoke", rolled["id"])  # the second changes nothing
+    rows = server.query("SELECT a.actor, a.action, a.target FROM audit a JOIN projects p ON p.id = a.project_id"
+                        " WHERE p.name = 'fresh' ORDER BY a.id")
+    assert {actor for actor, _, _ in rows} == {"operator (command line)"}
+    assert [row[1:] for row in rows] == [
+        ("project.create", "fresh"), ("key.create", made["prefix"]), ("key.change", made["id"]),
+        ("key.roll", made["id"]), ("key.revoke", rolled["id"])]
+    assert server.docle("keys", "limit", made["id"], "--rate-limit", "0", check=False).returncode != 0
+    assert server.docle("keys", "revoke", "sk_live_none", check=False).returncode != 0
+
+
 def test_deletion(own_server, contract, make_client):
     server = own_server("--auth-signup", "open", *UNLIMITED)
     Browser(server, contract).sign_in("boss@example.com")

@@ -408,6 +408,37 @@ static void test_quota_begins_with_the_ledger(void **state)
     assert_int_equal(admit_one(f, id[5], start + 9, 6), STORE_CLAIM_OVER_QUOTA);
 }
 
+/* Settings of the server take the quota away and bring it back within a month. */
+static void test_quota_returns_complete(void **state)
+{
+    struct fixture *f = *state;
+    struct store_run_new run;
+    char id[4][DC_UUID_SIZE];
+    int recovered;
+    struct dc_err err;
+
+    assert_int_equal(admit_one(f, id[0], start, 5), STORE_CLAIM_NEW);
+    finish(f, id[0], start + 1, "ok");
+    for (int i = 1; i < 4; i++) {
+        dc_uuid7(start + i, id[i]);
+        run = fixture_run(f, id[i], start + i);
+        run.follows_quota = true;
+        assert_int_equal(admit(f, &run), STORE_CLAIM_NEW);
+    }
+    assert_int_equal(used(f, 202511), 4);
+    finish(f, id[1], start + 4, "ok");
+    finish(f, id[2], start + 4, "install_failed");
+    assert_int_equal(used(f, 202511), 3);
+    assert_int_equal(admit_one(f, id[0], start + 5, 4), STORE_CLAIM_NEW);
+    assert_int_equal(admit_one(f, id[2], start + 5, 4), STORE_CLAIM_OVER_QUOTA);
+    assert_ok(store_recover(f->conn, start + 6, &recovered, &err), err);
+    assert_int_equal(recovered, 2);
+    assert_int_equal(used(f, 202511), 2);
+    /* What is paid for follows none. */
+    assert_int_equal(admit_one(f, id[2], start + 7, -1), STORE_CLAIM_NEW);
+    assert_int_equal(used(f, 202511), 2);
+}
+
 /* The exact millionth at which a threshold is reached. */
 /* What is under way when its project goes is written off, not forgotten. */
 static void test_a_deleted_projects_runs_are_written_off(void **state)
@@ -519,6 +550,7 @@ int main(void)
         with_store(test_budgets_stop_and_are_told_once),
         with_store(test_budgets_count_what_is_under_way),
         with_store(test_quota_begins_with_the_ledger),
+        with_store(test_quota_returns_complete),
         with_store(test_thresholds_are_exact),
         with_store(test_a_deleted_projects_runs_are_written_off),
         with_store(test_spans_equal_the_ledger),
