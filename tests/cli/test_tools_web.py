@@ -171,6 +171,14 @@ def test_an_old_node_is_replaced_and_a_damaged_one_too(checkout):
     assert checkout.build() == ["install", "run"]
 
 
+def test_a_command_gets_the_node_of_the_build(checkout):
+    fake(checkout.bin, "node", "exit 1\n")
+    fake(checkout.bin, "new", "exit 0\n")
+    assert checkout.build("--with", "sh", "-c", "command -v node; exit 7") == ["install"]
+    assert checkout.code == 7
+    assert "build-web/node/node_modules/" in checkout.said
+
+
 def test_a_build_without_a_page_is_none(checkout):
     fake(checkout.bin, "npm", NPM.replace("echo page >build-web/dist/index.html", "true"))
     checkout.build()
