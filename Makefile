@@ -3,7 +3,10 @@
 
 BUILD = build
 PREFIX ?= /usr/local
-export PREFIX
+# UI=disabled: without the web console, which alone needs npm's registry. The build folder remembers.
+UI = $(if $(wildcard $(BUILD)/.ui-disabled),disabled,enabled)
+console = $(if $(filter disabled,$(UI)),true,tools/web)
+export PREFIX UI
 
 .PHONY: help setup build run test test-asan check bench soak kill gate fuzz vmtest install clean format
 
@@ -15,12 +18,15 @@ setup: ## install the Debian packages that are missing
 
 $(BUILD)/build.ninja:
 	@tools/setup build
-	@tools/web
-	meson setup $(BUILD) -Dtests=false -Dui=enabled
+	@$(console)
+	meson setup $(BUILD) -Dtests=false -Dui=$(UI)
+	@touch $(BUILD)/.ui-$(UI)
 
 build: $(BUILD)/build.ninja ## build/docle, docle-launcher and docle-egress
 	@tools/setup build
-	@tools/web
+	@$(console)
+	@[ -e $(BUILD)/.ui-$(UI) ] || \
+	    { meson configure $(BUILD) -Dui=$(UI) && rm -f $(BUILD)/.ui-* && touch $(BUILD)/.ui-$(UI); }
 	@ninja -C $(BUILD) -n | grep -q 'no work to do' || ninja -C $(BUILD)
 
 run: build ## build what is needed and serve on loopback, state in ./data

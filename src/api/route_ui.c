@@ -14,38 +14,16 @@ enum { NONCE_BYTES = 16, INDEX_MAX_BYTES = 64 * 1024, POLICY_MAX_BYTES = 512 };
 
 /* ---- codings ---- */
 
-/* Does a list such as "gzip, br;q=0.5" allow the coding? Anything but q=0 allows it. */
-static bool accepts(const char *list, const char *coding)
-{
-    size_t length = strlen(coding);
-
-    while (list && *list) {
-        size_t item = strcspn(list, ",");
-
-        list += strspn(list, " \t");
-        if (strncmp(list, coding, length) == 0 && strchr(",; \t", list[length])) {
-            const char *weight = strstr(list, "q=0");
-            bool own = weight && weight < list + item;
-
-            return !own ||
-                   (weight[3] == '.' && strspn(weight + 4, "0") < strcspn(weight + 4, ", \t"));
-        }
-        list += strcspn(list, ",");
-        list += *list == ',';
-    }
-    return false;
-}
-
 static const struct ui_bytes *choose(const struct call *call, const struct ui_file *file,
                                      const char **ret_coding)
 {
     const char *list = call_header(call, "Accept-Encoding");
 
-    if (file->brotli.bytes && accepts(list, "br")) {
+    if (list && file->brotli.bytes && ui_accepts(list, "br")) {
         *ret_coding = "br";
         return &file->brotli;
     }
-    if (file->gzip.bytes && accepts(list, "gzip")) {
+    if (list && file->gzip.bytes && ui_accepts(list, "gzip")) {
         *ret_coding = "gzip";
         return &file->gzip;
     }

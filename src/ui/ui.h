@@ -55,6 +55,9 @@ const struct ui_file *ui_find(const struct ui_files *files, const char *path);
 /* Is this path a page of the console, which its index.html shows? */
 bool ui_is_page(const char *path);
 
+/* Does an Accept-Encoding such as "gzip, br;q=0.5" name the coding, with a weight other than 0? */
+bool ui_accepts(const char *list, const char *coding);
+
 /* The media type of a file by its ending; never NULL. */
 const char *ui_media_type(const char *path);
 

@@ -101,7 +101,8 @@ def test_assets_are_coded_and_cached_for_good(server):
 
 @pytest.mark.parametrize("accepts, coding", [
     ("br;q=0, gzip;q=0.0", None), ("br;q=0,gzip", "gzip"), ("x-br, gzipped", None), ("gzip;q=0.001", "gzip"),
-    ("", None), (",,,br", "br"), ("br ;q=1.0", "br"), ("identity", None),
+    ("", None), (",,,br", "br"), ("br ;q=1.0", "br"), ("identity", None), ("br;q=0.0;x=1, gzip; q=0", None), ("br" * 2000, None),
+    ("," * 4000 + "gzip", "gzip"),
 ])
 def test_the_coding_is_one_that_is_accepted(server, accepts, coding):
     headers, _ = raw(server, script_path(server), accepts)
@@ -131,3 +132,46 @@ def test_a_page_is_only_read(server):
     head = requests.head(server.url("/login"), headers=HTML, timeout=30)
     assert (head.status_code, head.content) == (200, b"")
     assert int(head.headers["Content-Length"]) > 500
+
+
+def test_head_says_what_get_would(server):
+    path = script_path(server)
+    for accepts in ("identity", "gzip", "br"):
+        headers = {"Accept-Encoding": accepts}
+        head = requests.head(server.url(path), headers=headers, timeout=30)
+        fields, body = raw(server, path, accepts)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["Content-Length"] == fields["Content-Length"] == str(len(body))
+        assert head.headers["ETag"] == fields["ETag"]
+
+
+@pytest.mark.parametrize("ranges", ["bytes=0-9", "bytes=-1", "bytes=5-1", "bytes=0-0,2-3", "x" * 2000])
+def test_a_range_gets_the_whole(server, ranges):
+    whole = get(server, "/favicon.svg")
+    part = get(server, "/favicon.svg", Range=ranges)
+    assert (part.status_code, part.content) == (200, whole.content)
+    assert "Content-Range" not in part.headers
+
+
+@pytest.mark.parametrize("path", [
+    "/login%0d%0aX-Evil:%201", "/assets/%0d%0aSet-Cookie:%20a=b", "/runs/%0aX-Evil:1", "/s/%00%0d%0aX-Evil:1",
+])
+def test_no_path_adds_a_header(server, path):
+    answer = get(server, path, **HTML)
+    assert answer.status_code in (200, 400, 404)
+    assert not {"X-Evil", "Set-Cookie"} & set(answer.headers)
+    assert "X-Evil" not in answer.text and "a=b" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/runs/" + "a" * 100_000, "/assets/" + "x/" * 30_000, "/" + "%61" * 30_000])
+def test_huge_paths_are_refused(server, path):
+    answer = get(server, path, **HTML)
+    assert answer.status_code in (400, 404, 414, 431)
+    assert get(server, "/login", **HTML).status_code == 200
+
+
+def test_what_the_request_says_is_not_in_the_page(server):
+    evil = "__CSP_NONCE__<script>alert(1)</script>"
+    answer = get(server, "/runs/x?q=" + evil, **HTML, Cookie=f"docle_session={evil}", Referer=evil)
+    assert answer.status_code == 200
+    assert "alert" not in answer.text and "__" not in re.sub(r'"/assets/[^"]*"', "", answer.text)

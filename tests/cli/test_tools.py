@@ -1,5 +1,7 @@
 """What stands around the program: set-up, installation."""
 
+import importlib.machinery
+import importlib.util
 import os
 import pathlib
 import subprocess
@@ -74,3 +76,32 @@ def test_no_defence_can_be_switched_off():
     done = subprocess.run([BUILD / "docle-launcher", "--without=seccomp"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "--without=seccomp: unknown option" in done.stderr
+
+
+def layers():
+    path = REPOSITORY / "tools" / "layers"
+    spec = importlib.util.spec_from_loader("layers", importlib.machinery.SourceFileLoader("layers", str(path)))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path, text, good", [
+    ("ui/Button.vue", "import { session } from '@/app/session'", False),
+    ("ui/chart/Chart.vue", "import { session } from '../../app/session'", False),
+    ("ui/Button.vue", "const later = () => import('@/pages/docs/DocsPage.vue')", False),
+    ("ui/Button.vue", "import Card from './Card.vue'\nimport type { ApiError } from '@/api/client'", True),
+    ("ui/Button.vue", "import { get } from '@/api/client'", False),
+    ("ui/Button.vue", "export * from '@/app/session'", False),
+    ("app/Shell.vue", "import Page from '@/pages/docs/DocsPage.vue'", False),
+    ("app/router.ts", "import('@/pages/docs/DocsPage.vue')", True),
+    ("lib/keys.ts", "import type { Schemas } from '@/api/client'", True),
+    ("lib/keys.ts", "import type { Schemas } from '@/api/client'\nimport { get } from '@/api/client'", False),
+    ("lib/keys.ts", "import {\n  get,\n} from '@/api/client'", False),
+    ("lib/keys.ts", "import 'uplot'\nimport { ref } from 'vue'", True),
+    ("pages/docs/DocsPage.vue", "import { session } from '@/app/session'", True),
+    ("other/x.ts", "", False),
+])
+def test_layers_knows_the_imports_of_the_console(path, text, good):
+    module = layers()
+    assert (not list(module.console_trouble(module.CONSOLE / path, text))) == good

@@ -1,5 +1,5 @@
 import { computed, ref, watchEffect } from 'vue'
-import { readSetting, writeSetting } from '@/lib/storage'
+import { readSetting, writeSetting } from './storage'
 
 export type Theme = 'system' | 'light' | 'dark'
 
