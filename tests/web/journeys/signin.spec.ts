@@ -162,7 +162,7 @@ const pages = {
   confirm: async (link: string) => link,
   mistake: async (link: string) => new URL('/auth/verify?token=dl_unknown', link).href,
   broken: async (link: string) => new URL('/auth/verify', link).href,
-  nowhere: async (link: string) => new URL('/no/such/page', link).href,
+  nowhere: async (link: string) => new URL('/assets/no-such-file', link).href,
 };
 
 for (const scheme of ['light', 'dark'] as const)
