@@ -211,12 +211,21 @@ int resolver_open(uv_loop_t *loop, const char *servers, struct resolver **ret_re
     return 0;
 }
 
+static void free_resolver(uv_handle_t *timer)
+{
+    free(timer->data);
+}
+
 void resolver_free(struct resolver *resolver)
 {
     if (!resolver)
         return;
     drop_channel(resolver);
-    free(resolver);
+    if (!resolver->loop) { /* its timer is not in one */
+        free(resolver);
+        return;
+    }
+    uv_close((uv_handle_t *)&resolver->timer, free_resolver);
 }
 
 /* Takes the addresses out; false when there are too many to look at each. */

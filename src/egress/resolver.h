@@ -33,7 +33,7 @@ struct resolver;
 DC_MUST int resolver_open(uv_loop_t *loop, const char *servers, struct resolver **ret_resolver,
                           struct dc_err *err);
 
-/* Open handles stay with the loop: for the end of the process. */
+/* Its memory goes when the loop has closed its handles, in a turn after this one. Accepts NULL. */
 void resolver_free(struct resolver *resolver);
 DC_AUTO_DEFINE(struct resolver *, resolver_free)
 
