@@ -187,7 +187,7 @@ static int send_invitation(const struct taking *taking, struct dc_err *err)
                    invitation->project_name, invitation->role);
     (void)snprintf(second, sizeof(second), "Sign in with this address, %s, to accept or decline.",
                    invitation->email);
-    (void)snprintf(link, sizeof(link), "%s/login", options->app_url);
+    (void)snprintf(link, sizeof(link), "%s/invitations", options->app_url);
     return deliver(taking,
                    &(struct mail_words){
                        .title = title,

@@ -19,9 +19,18 @@ setSignedOutHandler(() => {
 /** The server saw no session's cookie when it sent this page: asking would only say so again. */
 let surelyNobody = document.querySelector<HTMLMetaElement>('meta[name="docle-session"]')?.content === 'none'
 
+/** The project that was current is gone, or left: the next one is. */
+async function settle() {
+  const { projects } = await call<Schemas['ProjectList']>('/api/projects')
+  if (!projects[0]) return
+  await send(`/api/projects/${projects[0].id}/switch`, { method: 'POST' })
+  me.value = await call<Me>('/auth/me')
+}
+
 async function load(): Promise<Me | null> {
   try {
     me.value = await call<Me>('/auth/me')
+    if (!me.value.project) await settle()
     expired.value = false
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error
@@ -47,6 +56,11 @@ export async function signOut() {
   await send('/auth/logout', { method: 'POST' }).catch((error) => {
     if (!(error instanceof ApiError) || error.status !== 401) throw error
   })
+  forgetMe()
+}
+
+/** Nobody is signed in any more; the server need not be asked. */
+export function forgetMe() {
   me.value = null
   loading = null
   surelyNobody = true

@@ -130,7 +130,7 @@ export function openEditor(parent: HTMLElement, events: EditorEvents): EditorHan
   const makeState = (name: string, content: string) =>
     EditorState.create({
       doc: content,
-      extensions: [common, language.of(languages.get(endingOf(name)) ?? []), EditorView.contentAttributes.of({ 'aria-label': `${name}, code. Escape, then Tab leaves the editor.` })],
+      extensions: [common, language.of(languages.get(endingOf(name)) ?? []), EditorView.contentAttributes.of({ tabindex: '0', 'aria-label': `${name}, code. Escape, then Tab leaves the editor.` })],
     })
   const view = new EditorView({ parent, state: makeState('', '') })
 
