@@ -44,11 +44,39 @@ export class World {
     return linkOf(await this.mailbox.next(email));
   }
 
+  async close(): Promise<void> {
+    await this.server.stop();
+    await this.mailbox.close();
+  }
+
   async me(context: BrowserContext): Promise<{ status: number; email?: string }> {
     const answer = await context.request.get(`${this.server.url}/auth/me`);
     const body = (await answer.json()) as { user?: { email: string } };
     return { status: answer.status(), email: body.user?.email };
   }
+}
+
+/** A server of its own, with a mail server, for what needs other flags. */
+export async function openWorld(flags: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<World> {
+  const port = await freePort();
+  const mailbox = await new Mailbox().open();
+  const server = new Server(
+    [
+      ...['--listen', `127.0.0.1:${port}`, '--app-url', `http://127.0.0.1:${port}`],
+      ...['--mail-from', 'Docle <no-reply@mail.example>', '--smtp-url', mailbox.url, '--smtp-plain', 'yes'],
+      ...['--auth-signup', 'open', '--auth-links-per-client', '0', '--auth-links-per-address', '0'],
+      ...flags,
+    ],
+    env,
+  );
+  const world = new World(server, mailbox);
+  try {
+    await server.start();
+  } catch (error) {
+    await world.close();
+    throw error;
+  }
+  return world;
 }
 
 /** Whatever a browser complains of: policy violations, scripts, what could not be loaded. A
@@ -84,19 +112,11 @@ export async function expectFits(page: Page): Promise<void> {
 export const test = base.extend<{ complaints: string[]; silence: void }, { world: World }>({
   world: [
     async ({}, use) => {
-      const port = await freePort();
-      const mailbox = await new Mailbox().open();
-      const server = new Server([
-        ...['--listen', `127.0.0.1:${port}`, '--app-url', `http://127.0.0.1:${port}`],
-        ...['--mail-from', 'Docle <no-reply@mail.example>', '--smtp-url', mailbox.url, '--smtp-plain', 'yes'],
-        ...['--auth-signup', 'open', '--auth-links-per-client', '0', '--auth-links-per-address', '0'],
-      ]);
+      const world = await openWorld();
       try {
-        await server.start();
-        await use(new World(server, mailbox));
+        await use(world);
       } finally {
-        await server.stop();
-        await mailbox.close();
+        await world.close();
       }
     },
     { scope: 'worker', timeout: 180_000 },

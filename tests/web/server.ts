@@ -1,6 +1,6 @@
 /** A real server on a port and a data folder of its own. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,11 +27,15 @@ export class Server {
   private process?: ChildProcess;
   url = '';
 
-  constructor(private readonly flags: string[]) {
+  constructor(
+    private readonly flags: string[],
+    env: NodeJS.ProcessEnv = {},
+  ) {
     chmodSync(this.folder, 0o755); // the server gives up root and must still get in
     this.env = { DOCLE_DATA_DIR: join(this.folder, 'data'), LANG: 'C.UTF-8' };
     for (const name of ['PATH', 'HOME', 'DOCLE_ROOT_DIR'])
       if (process.env[name]) this.env[name] = process.env[name];
+    Object.assign(this.env, env);
   }
 
   async start(): Promise<this> {
@@ -62,13 +66,19 @@ export class Server {
     execFileSync('python3', ['-c', script, join(this.folder, 'data', 'docle.db'), sql]);
   }
 
-  async stop(): Promise<void> {
+  /** Ends the server; its data stay, and start() goes on with them. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const process = this.process;
-    if (process && process.exitCode == null) {
+    if (process && process.exitCode == null && process.signalCode == null) {
       const ended = new Promise((done) => process.once('exit', done));
-      process.kill('SIGTERM');
+      process.kill(signal);
       await ended;
     }
+    writeFileSync(this.log, ''); // what start() looks for has to be new
+  }
+
+  async stop(): Promise<void> {
+    await this.end();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

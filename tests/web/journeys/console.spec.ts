@@ -1,6 +1,6 @@
 /** From the mailed link to signing out, as somebody does it who has never seen Docle. */
-import type { Page } from '@playwright/test';
-import { expect, expectAccessible, expectFits, test } from '../fixtures.js';
+import type { BrowserContext, Page } from '@playwright/test';
+import { expect, expectAccessible, expectFits, test, type World } from '../fixtures.js';
 import { signIn } from '../console.js';
 
 /** Every page of somebody who is signed in, with the heading that says that it is there. */
@@ -23,6 +23,26 @@ const ROUTES: [path: string, heading: string][] = [
 ];
 const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 const SHOTS = `${process.env.DOCLE_TEST_RESULTS ?? 'test-results'}/screenshots`;
+
+/** A run, good and bad, and a shared program; their pages. */
+async function populate(world: World, context: BrowserContext): Promise<[path: string, heading: string][]> {
+  const send = async (path: string, data: object) => {
+    const answer = await context.request.post(path, {
+      headers: { Origin: world.server.url, 'Sec-Fetch-Site': 'same-origin' },
+      data,
+    });
+    expect(answer.ok(), await answer.text()).toBe(true);
+    return ((await answer.json()) as { id: string }).id;
+  };
+  const code = 'import csv\nwith open("sales.csv", "w") as f:\n    csv.writer(f).writerows([["month", "sum"], ["May", 12], ["June", 15]])\nprint("Two months, 27 in all")\n';
+  await send('/api/run', { lang: 'python', code: 'raise ValueError("a row has no price")' });
+  const run = await send('/api/run', { lang: 'python', code, args: ['--year', '2026'], stdin: 'north\n' });
+  const share = await send('/api/shares', { title: 'Sales by month', lang: 'python', code });
+  return [
+    [`/runs/${run}`, 'Run'],
+    [`/s/${share}`, 'Playground'],
+  ];
+}
 
 async function open(page: Page, path: string, heading: string) {
   await page.goto(path);
@@ -93,12 +113,13 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       try {
         await signIn(world, context, 'reader@example.com');
         const page = await context.newPage();
-        for (const [path, heading] of ROUTES) {
+        const made = await populate(world, context);
+        for (const [path, heading] of [...ROUTES, ...made]) {
           await test.step(path, async () => {
             await open(page, path, heading);
             await expectFits(page);
             await expectAccessible(page);
-            const name = path.slice(1).replaceAll('/', '-');
+            const name = path.slice(1).replace(/^(runs|s)\/.*/, '$1-one').replaceAll('/', '-');
             await page.screenshot({ path: `${SHOTS}/${name}-${size}-${scheme}.png`, fullPage: true });
           });
         }

@@ -1,23 +1,8 @@
 /** Writing, running, stopping, coming back, sharing: in a real browser, against real sandboxes. */
-import type { Page } from '@playwright/test';
 import { signIn } from '../console.js';
 import { expect, expectAccessible, expectFits, listen, test } from '../fixtures.js';
+import { open, output, run, status, type } from '../playground.js';
 import { Server } from '../server.js';
-
-async function type(page: Page, code: string): Promise<void> {
-  await page.locator('.cm-content').click();
-  await page.keyboard.press('ControlOrMeta+a');
-  await page.keyboard.insertText(code);
-}
-
-const run = (page: Page) => page.keyboard.press('ControlOrMeta+Enter');
-const status = (page: Page) => page.getByTestId('status');
-const output = (page: Page) => page.getByRole('log', { name: 'Output' });
-
-async function open(page: Page, url: string): Promise<void> {
-  await page.goto(`${url}/playground`);
-  await expect(page.locator('.cm-content')).toBeVisible();
-}
 
 test('a program runs from the keyboard, and its traceback leads to the line', async ({ context, page, world }) => {
   await signIn(world, context, 'runs@example.com');
