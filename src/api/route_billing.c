@@ -20,6 +20,7 @@ enum {
     BILLING_MAX_BYTES = 4096,
     INVOICE_MAX_BYTES = 16384,
     RETRY_S = 10,
+    LAST_INVOICES = 12,
 };
 
 static void fail_off(struct call *call)
@@ -241,6 +242,7 @@ static void print_agreed(struct dc_buf *out, const struct standing *standing)
         (void)dc_buf_text(out, ",\"budget\":null");
 }
 
+/* Without the end: more follows. */
 static void print_standing(struct dc_buf *out, const struct app *app,
                            const struct standing *standing)
 {
@@ -284,34 +286,10 @@ static void print_standing(struct dc_buf *out, const struct app *app,
     print_agreed(out, standing);
     (void)dc_buf_printf(out,
                         ",\"metering\":{\"pendingRuns\":%" PRId64 ",\"unsent\":%" PRId64
-                        ",\"ambiguous\":%" PRId64 ",\"refused\":%" PRId64 "}}",
+                        ",\"ambiguous\":%" PRId64 ",\"refused\":%" PRId64 "},",
                         standing->unsent.pending_runs, unsent,
                         standing->unsent.events[STORE_METER_AMBIGUOUS],
                         standing->unsent.events[STORE_METER_DEAD]);
-}
-
-void route_billing_get(struct call *call)
-{
-    const struct billing *billing = call->app->billing;
-    struct standing standing = {.project_id = call->project_id,
-                                .now = dc_wall_now(),
-                                .meters = billing ? billing_meters(billing) : 0,
-                                .currency = call->app->options.price.currency};
-    DC_AUTO(dc_buf_release) struct dc_buf body = {0};
-    struct dc_err err;
-
-    if (!plan_quota(call, &standing.quota))
-        standing.quota = 0;
-    if (billing)
-        standing.patience_ns =
-            (int64_t)billing_options(billing)->past_due_days * 24 * 3600 * DC_NS_PER_S;
-    if (await_store(call->app->worker, AWAIT_READ, run_standing, &standing, &err) < 0) {
-        call_fail_err(call, &err, "billing could not be read");
-        return;
-    }
-    dc_buf_init(&body, BILLING_MAX_BYTES);
-    print_standing(&body, call->app, &standing);
-    call_reply(call, &(struct call_head){.status = 200}, &body);
 }
 
 /* ---- invoices ---- */
@@ -376,6 +354,17 @@ static bool read_limit(struct call *call, int *ret_limit)
     return !problems.total;
 }
 
+static void print_invoices(struct dc_buf *out, const struct invoicing *invoicing)
+{
+    (void)dc_buf_text(out, "\"invoices\":[");
+    for (size_t i = 0; i < invoicing->count; i++) {
+        if (i)
+            (void)dc_buf_byte(out, ',');
+        print_invoice(out, &invoicing->invoices[i]);
+    }
+    (void)dc_buf_byte(out, ']');
+}
+
 void route_invoices_list(struct call *call)
 {
     struct invoicing invoicing = {.project_id = call->project_id, .limit = STORE_LIST_DEFAULT};
@@ -389,13 +378,45 @@ void route_invoices_list(struct call *call)
         return;
     }
     dc_buf_init(&body, BILLING_MAX_BYTES + invoicing.count * INVOICE_MAX_BYTES);
-    (void)dc_buf_text(&body, "{\"invoices\":[");
-    for (size_t i = 0; i < invoicing.count; i++) {
-        if (i)
-            (void)dc_buf_byte(&body, ',');
-        print_invoice(&body, &invoicing.invoices[i]);
+    (void)dc_buf_byte(&body, '{');
+    print_invoices(&body, &invoicing);
+    (void)dc_buf_byte(&body, '}');
+    free(invoicing.invoices);
+    call_reply(call, &(struct call_head){.status = 200}, &body);
+}
+
+/* ---- all of it ---- */
+
+void route_billing_get(struct call *call)
+{
+    const struct billing *billing = call->app->billing;
+    struct standing standing = {.project_id = call->project_id,
+                                .now = dc_wall_now(),
+                                .meters = billing ? billing_meters(billing) : 0,
+                                .currency = call->app->options.price.currency};
+    struct invoicing invoicing = {.project_id = call->project_id, .limit = LAST_INVOICES};
+    bool sees_invoices = call->session && role_may(call->role, PERMIT_BILL);
+    DC_AUTO(dc_buf_release) struct dc_buf body = {0};
+    struct dc_err err;
+
+    if (!plan_quota(call, &standing.quota))
+        standing.quota = 0;
+    if (billing)
+        standing.patience_ns =
+            (int64_t)billing_options(billing)->past_due_days * 24 * 3600 * DC_NS_PER_S;
+    if (await_store(call->app->worker, AWAIT_READ, run_standing, &standing, &err) < 0 ||
+        (sees_invoices &&
+         await_store(call->app->worker, AWAIT_READ, run_invoices, &invoicing, &err) < 0)) {
+        call_fail_err(call, &err, "billing could not be read");
+        return;
     }
-    (void)dc_buf_text(&body, "]}");
+    dc_buf_init(&body, BILLING_MAX_BYTES + invoicing.count * INVOICE_MAX_BYTES);
+    print_standing(&body, call->app, &standing);
+    if (sees_invoices)
+        print_invoices(&body, &invoicing);
+    else
+        (void)dc_buf_text(&body, "\"invoices\":null");
+    (void)dc_buf_byte(&body, '}');
     free(invoicing.invoices);
     call_reply(call, &(struct call_head){.status = 200}, &body);
 }

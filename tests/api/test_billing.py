@@ -91,6 +91,8 @@ def test_a_month_ends(shop, client):
     paid = wait_for(lambda: next((i for i in opened.owner.get("/api/invoices").json()["invoices"] if i["paidAt"]), None),
                     "the payment shows")
     assert (paid["id"], paid["status"]) == (failed["id"], "paid")
+    assert [i["id"] for i in opened.owner.get("/api/billing").json()["invoices"]] == [paid["id"]]
+    assert api.get("/api/billing").json()["invoices"] is None  # not for keys
     assert opened.owner.get("/api/invoices?limit=x").status_code == 400
 
 
