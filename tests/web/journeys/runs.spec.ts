@@ -61,7 +61,7 @@ test('runs are filtered by address, found, copied, opened and run again', async 
     await page.locator('h1').click();
     for (const letter of ['j', 'j', 'k']) await page.keyboard.press(letter);
     await page.keyboard.press('Enter');
-    await expect(page.getByRole('heading', { level: 1, name: 'Run' })).toBeVisible();
+    await expect(page.getByRole('heading', { level: 1, name: 'Run', exact: true })).toBeVisible();
     await page.goBack();
     await expect(rows).toHaveCount(3);
   });
