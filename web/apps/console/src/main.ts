@@ -1,8 +1,9 @@
 import { createApp } from 'vue'
 import './styles.css'
 import App from './app/App.vue'
-import { router } from './app/router'
+import { fetchFirstPage, router } from './app/router'
 import { startTheme } from './lib/theme'
 
 startTheme()
+fetchFirstPage()
 createApp(App).use(router).mount('#app')

@@ -43,6 +43,12 @@ export const router = createRouter({
   },
 })
 
+/** The first page's code comes while the server is asked who is there, not after. */
+export function fetchFirstPage() {
+  const component = router.resolve(location.pathname).matched.at(-1)?.components?.default
+  if (typeof component === 'function') void (component as () => Promise<unknown>)().catch(() => null) // asked for again when it is shown
+}
+
 router.beforeEach(async (to) => {
   try {
     const me = await whoIsIt()
