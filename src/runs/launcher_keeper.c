@@ -108,7 +108,9 @@ static void on_child(int signal_number)
 static void start(struct program *program, int link_fd, pid_t self)
 {
     end_child(&program->child);
-    program->child = fork();
+    /* Not fork(): where libuv was in use before the keeper's own start (docle run --repo), its
+     * handler would make signal pipes anew, closing what had their numbers: the link. */
+    program->child = _Fork();
     if (program->child == 0)
         become_program(program, link_fd, self);
     if (program->child < 0)

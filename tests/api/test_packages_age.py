@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from test_clock import Clock
+from clock import Clock
 from test_packages_poison import Wheel
 
 HOUR_S = 3600
