@@ -11,7 +11,7 @@ from accounts import LINK, Browser
 from harness import PATIENCE_S, Server, raw_exchange, wait_for
 from test_mail import Inbox, free_port, read
 
-UNLIMITED = ("--auth-links-per-client", "0", "--auth-links-per-address", "0")
+UNLIMITED = ("--auth-links-per-client", "0", "--auth-links-per-address", "0", "--auth-invitations-per-address", "0")
 HOME = "https://docle.example.com"
 UNKNOWN = "0193c2f0-6d1e-7a54-8a43-5f1f0e9d2b11"
 SPOOFED = {
@@ -200,7 +200,7 @@ def test_names_in_mails(people, signed_in, inbox, name):
     assert not mail.defects and mail["To"] == "asked@example.com" and mail["Bcc"] is None and mail["Cc"] is None
     assert str(make_header(decode_header(mail["Subject"]))) == "An invitation to Docle"
     html = mail.get_body(("html",)).get_content()
-    assert not re.search(r"<(script|img|a href='https://evil)", html) and re.findall(r'href="([^"]*)"', html) == [f"{HOME}/login"]
+    assert not re.search(r"<(script|img|a href='https://evil)", html) and re.findall(r'href="([^"]*)"', html) == [f"{HOME}/invitations"]
     owner.request("DELETE", f"/api/projects/{project}")
 
 
