@@ -374,7 +374,7 @@ class Account:
         sub["canceled_at"] = sub["ended_at"] = self.now()
         if p.get("invoice_now") == "true":
             start = sub["items"]["data"][0]["current_period_start"]
-            self._draft(sub, start, max(self.now(), start + 1), "subscription_update")
+            self._draft(sub, start, self.now() + 1, "subscription_update")  # with what was used in this second
         self.emit("customer.subscription.deleted", sub)
         return sub
 
