@@ -26,7 +26,7 @@ build: $(BUILD)/build.ninja ## build/docle, docle-launcher and docle-egress
 	@tools/setup build
 	@$(console)
 	@[ -e $(BUILD)/.ui-$(UI) ] || \
-	    { meson configure $(BUILD) -Dui=$(UI) && rm -f $(BUILD)/.ui-* && touch $(BUILD)/.ui-$(UI); }
+	    { meson setup --reconfigure $(BUILD) -Dui=$(UI) >/dev/null && rm -f $(BUILD)/.ui-* && touch $(BUILD)/.ui-$(UI); }
 	@ninja -C $(BUILD) -n | grep -q 'no work to do' || ninja -C $(BUILD)
 
 run: build ## build what is needed and serve on loopback, state in ./data
