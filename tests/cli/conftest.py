@@ -18,7 +18,7 @@ PATIENCE_S = 60  # how long a test waits for what must happen; never a figure of
 
 
 def environment(**more):
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "ASAN_OPTIONS", "DOCLE_ROOT_DIR")
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "ASAN_OPTIONS", "DOCLE_ROOT_DIR", "NODE_EXTRA_CA_CERTS")
             if name in os.environ}
     return {**kept, "LANG": "C.UTF-8", **more}
 
